@@ -1,0 +1,70 @@
+"""The second noun: an `Encoder` turns a batch into embeddings."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..data import Batch
+from ..errors import DataError
+
+
+class Encoder(nn.Module, ABC):
+    """Turn the stars of a batch into embeddings of ``dim`` numbers each.
+
+    A subclass sets `name`, takes only plain JSON values in its constructor, keeps them in
+    `arguments` (they go into the model card), and implements `_embed`.
+    """
+
+    #: registered name
+    name: str = ""
+    #: what ``_embed`` gives: numbers a star
+    dim: int = 0
+    #: instruments it can embed; None for any wavelength or cadence
+    instruments: tuple[str, ...] | None = None
+
+    def __init__(self, **arguments: Any):
+        super().__init__()
+        self.arguments = arguments
+
+    def embed(self, batch: Batch) -> torch.Tensor:
+        """Embed a batch.
+
+        Parameters
+        ----------
+        batch : Batch
+            ``n`` stars of one instrument, as NumPy arrays or tensors.
+
+        Returns
+        -------
+        Tensor, shape ``(n, dim)``
+            On the device of the encoder's weights.
+
+        Raises
+        ------
+        DataError
+            If the encoder was not made for the batch's instrument.
+        ValueError
+            If the implementation breaks its promise about the shape.
+        """
+        if self.instruments is not None and batch.instrument not in self.instruments:
+            raise DataError(f"encoder {self.name!r} embeds {', '.join(self.instruments)}, "
+                            f"not {batch.instrument!r}")
+        device = next((p.device for p in self.parameters()), torch.device("cpu"))
+        if len(batch) == 0:
+            return torch.zeros(0, self.dim, device=device)
+        embedding = self._embed(batch.tensors(device))
+        if embedding.shape != (len(batch), self.dim):
+            raise ValueError(f"encoder {self.name!r} promised {(len(batch), self.dim)}, "
+                             f"gave {tuple(embedding.shape)}")
+        return embedding
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        return self.embed(batch)
+
+    @abstractmethod
+    def _embed(self, batch: Batch) -> torch.Tensor:
+        """Compute; ``batch`` holds tensors on the right device and at least one star."""

@@ -1,0 +1,88 @@
+"""The fourth noun: a `Head` reads labels with errors, or classes, out of an embedding."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a head promises about one column.
+
+    Parameters
+    ----------
+    name : str
+        From the vocabulary: ``teff``, ``logg``, ``fe_h`` …
+    unit : str
+        astropy unit string of the column; empty for a class.
+    description : str
+        For the column's description.
+    low, high : float, optional
+        Range of the training labels; outside of it a row is flagged.
+    classes : tuple of str
+        Class names, in the order of the head's scores; empty for a number.
+    """
+
+    name: str
+    unit: str = ""
+    description: str = ""
+    low: float | None = None
+    high: float | None = None
+    classes: tuple[str, ...] = ()
+
+
+class Head(nn.Module, ABC):
+    """Read labels out of shared embeddings.
+
+    A subclass sets `name`, keeps its constructor's plain JSON values in `arguments`, fills `labels`
+    and implements `_read`.
+    """
+
+    name: str = ""
+    #: numbers a star in the embedding it reads
+    dim: int = 0
+    labels: Sequence[Label] = ()
+
+    def __init__(self, **arguments: Any):
+        super().__init__()
+        self.arguments = arguments
+
+    def read(self, embedding: torch.Tensor) -> Mapping[str, torch.Tensor]:
+        """Read the labels of ``n`` stars.
+
+        Parameters
+        ----------
+        embedding : Tensor, shape ``(n, dim)``
+
+        Returns
+        -------
+        dict of str to Tensor
+            For a number ``NAME`` and ``NAME_err``, both ``(n,)``, in the label's unit; for a class
+            ``NAME_probability``, ``(n, number of classes)``, each row summing to one.
+        """
+        if embedding.ndim != 2 or embedding.shape[1] != self.dim:
+            raise ValueError(f"head {self.name!r} takes (n, {self.dim}), got {tuple(embedding.shape)}")
+        columns = self._read(embedding)
+        n = len(embedding)
+        expected = {}
+        for label in self.labels:
+            if label.classes:
+                expected[f"{label.name}_probability"] = (n, len(label.classes))
+            else:
+                expected[label.name] = expected[f"{label.name}_err"] = (n,)
+        got = {key: tuple(value.shape) for key, value in columns.items()}
+        if got != expected:
+            raise ValueError(f"head {self.name!r} promised columns {expected}, gave {got}")
+        return columns
+
+    def forward(self, embedding: torch.Tensor) -> Mapping[str, torch.Tensor]:
+        return self.read(embedding)
+
+    @abstractmethod
+    def _read(self, embedding: torch.Tensor) -> Mapping[str, torch.Tensor]: ...

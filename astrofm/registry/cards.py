@@ -1,0 +1,54 @@
+"""Cards: the frozen records a plugin answers with. They name things; nothing is imported until it is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Card:
+    """One instrument, encoder, aligner or head that a plugin offers.
+
+    Parameters
+    ----------
+    name : str
+        Registered name: lower case, digits and hyphens.
+    target : str
+        ``"module:Class"``, imported only when somebody asks for it.
+    summary : str
+        One line for listings.
+    reference : str
+        Bibcode, DOI or arXiv number of the paper to cite.
+    license : str
+        SPDX expression.
+    """
+
+    name: str
+    target: str
+    summary: str
+    reference: str = ""
+    license: str = ""
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """One ready-made model that a plugin offers: where its file is, and how it is trusted.
+
+    Parameters
+    ----------
+    name : str
+        What `~astrofm.load_model` takes.
+    location : str
+        ``"package:file"`` for a file inside an installed package, or an ``https://`` address.
+    sha256 : str
+        Of the file; it is checked each time the model is loaded.
+    summary, reference, license : str
+        As for `Card`.
+    """
+
+    name: str
+    location: str
+    sha256: str
+    summary: str
+    reference: str = ""
+    license: str = ""
