@@ -1,0 +1,1 @@
+"""Parts that models are made of. No survey, no paper and no label of its own in here."""

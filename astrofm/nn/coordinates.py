@@ -1,0 +1,49 @@
+"""Continuous encodings of where a token stands."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class LogWavelengthEncoding(nn.Module):
+    """Encode log10 wavelength and sampling as sines and cosines, then mix them linearly.
+
+    Parameters
+    ----------
+    dim : int
+        Numbers a token that come out.
+    frequencies : int
+        Number of frequencies, in geometric progression from ``low`` to ``high`` cycles a dex.
+
+    Notes
+    -----
+    Sinusoids of a continuous coordinate after Vaswani et al. 2017, arXiv:1706.03762.
+    """
+
+    def __init__(self, dim: int, *, frequencies: int = 24, low: float = 0.5, high: float = 160.0):
+        super().__init__()
+        steps = torch.arange(frequencies, dtype=torch.float64) / (frequencies - 1)
+        cycles = low * (high / low) ** steps
+        self.register_buffer("cycles", (2 * torch.pi * cycles).double(), persistent=False)
+        self.mix = nn.Linear(2 * frequencies + 2, dim)
+
+    def forward(self, log_wavelength: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+        """Encode tokens.
+
+        Parameters
+        ----------
+        log_wavelength : Tensor of float64, shape ``(..., t)``
+            log10 of Angstrom at the middle of the token.
+        level : Tensor, broadcastable to the same shape
+            log2 of the pixel step over the finest one.
+
+        Returns
+        -------
+        Tensor, shape ``(..., t, dim)``
+        """
+        centred = log_wavelength - 3.75
+        phase = centred[..., None] * self.cycles
+        level = level.expand_as(log_wavelength)
+        plain = torch.stack([centred * 2.0, level / 3.0 - 0.5], dim=-1)
+        return self.mix(torch.cat([phase.sin(), phase.cos(), plain], dim=-1).to(self.mix.weight.dtype))
