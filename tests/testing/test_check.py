@@ -1,0 +1,100 @@
+"""``check`` runs the suites of what is installed, and says in words what is wrong."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from astrofm.errors import UnknownNameError
+from astrofm.testing import check, checking, fake_distribution
+
+FAKES = '''
+from astrofm import Card, hookimpl
+
+def card(target):
+    return [Card("fake", f"astrofm.testing.{target}", "A fake", license="BSD-3-Clause")]
+
+@hookimpl
+def astrofm_instruments():
+    return card("fakes:FakeInstrument")
+
+@hookimpl
+def astrofm_encoders():
+    return card("fake_parts:FakeEncoder")
+
+@hookimpl
+def astrofm_aligners():
+    return card("fake_parts:FakeAligner")
+
+@hookimpl
+def astrofm_heads():
+    return card("fake_parts:FakeHead")
+'''
+HASTY = '''
+from astrofm import Card, hookimpl
+from astrofm_hasty_instrument import Hasty
+
+@hookimpl
+def astrofm_instruments():
+    return [Card("hasty", "astrofm_hasty_instrument:Hasty", "Claims everything", license="MIT")]
+'''
+HASTY_INSTRUMENT = '''
+from astrofm.testing import FakeInstrument
+
+class Hasty(FakeInstrument):
+    name = "hasty"
+
+    def matches(self, spectrum):
+        return True
+'''
+
+
+def python(code, *folders):
+    """Run code in a fresh Python that finds the folders' distributions."""
+    path = os.pathsep.join([*map(str, folders), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300,
+                          env={**os.environ, "PYTHONPATH": path})
+
+
+def test_check_runs_the_suite_of_every_kind_that_has_the_name(tmp_path):
+    fake_distribution(tmp_path, "astrofm-fakes", module="astrofm_fakes", files={"astrofm_fakes.py": FAKES})
+    run = python("from astrofm.testing import check; raise SystemExit(check('fake'))", tmp_path)
+    assert run.returncode == 0, run.stdout + run.stderr
+    for kind in ("Instruments", "Encoders", "Aligners", "Heads"):
+        assert f"Test{kind}::test_card_is_complete PASSED" in run.stdout
+
+
+def test_check_says_which_promises_a_plugin_breaks(tmp_path):
+    fake_distribution(tmp_path, "astrofm-hasty", module="astrofm_hasty",
+                      files={"astrofm_hasty.py": HASTY, "astrofm_hasty_instrument.py": HASTY_INSTRUMENT})
+    run = python("from astrofm.testing import check; raise SystemExit(check('hasty', 'instruments'))", tmp_path)
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert "test_listing_the_cards_loads_nothing_heavy FAILED" in run.stdout
+    assert "imports astrofm_hasty_instrument" in run.stdout
+    assert "claims(a table) is True, not False" in run.stdout
+
+
+def test_check_of_an_unknown_name_says_what_is_installed():
+    with pytest.raises(UnknownNameError, match="no part named 'nothing-like-it'.*gaussian"):
+        check("nothing-like-it")
+
+
+def test_check_of_an_unknown_kind_says_the_kinds():
+    with pytest.raises(UnknownNameError, match="instruments, encoders, aligners, heads"):
+        check("gaussian", "telescopes")
+
+
+def test_check_without_pytest_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setattr(checking, "find_spec", lambda name: None)
+    assert check("gaussian") == 2
+    assert "pip install pytest" in capsys.readouterr().err
+
+
+def test_importing_the_testing_room_loads_neither_pytest_nor_torch():
+    run = python("import sys, astrofm.testing\n"
+                 "astrofm.testing.InstrumentTests, astrofm.testing.check, astrofm.testing.FakeInstrument\n"
+                 "print([name for name in ('pytest', 'torch') if name in sys.modules])")
+    assert run.stdout.strip() == "[]", run.stdout + run.stderr
