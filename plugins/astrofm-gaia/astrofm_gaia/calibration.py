@@ -58,6 +58,7 @@ def instrument_model() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "The 'mode.chained_assignment' option is deprecated")
+            warnings.filterwarnings("ignore", "unclosed file .*available_systems", ResourceWarning)
             from gaiaxpy.core.config import load_xpmerge_from_xml, load_xpsampling_from_xml
 
         grid, merge = load_xpmerge_from_xml()
@@ -65,17 +66,17 @@ def instrument_model() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         grid, merge = np.asarray(grid, float), np.array([merge["bp"], merge["rp"]], float)
         bases = np.array([bases["bp"], bases["rp"]], float)
     except (ImportError, KeyError, AttributeError) as error:
-        raise PluginError(f"the instrument model of GaiaXPy cannot be loaded ({error}): pip install 'gaiaxpy>=2.1,<3'"
-                          ) from error
+        raise PluginError(f"the instrument model of GaiaXPy cannot be loaded ({error}): "
+                          "pip install 'gaiaxpy>=2.1,<3'") from error
     if bases.shape != (2, N_BASES, len(grid)) or merge.shape != (2, len(grid)):
-        raise PluginError(f"the instrument model of GaiaXPy has shapes {bases.shape} and {merge.shape}: this is "
-                          "another version than astrofm-gaia knows; pip install -U astrofm-gaia")
+        raise PluginError(f"the instrument model of GaiaXPy has shapes {bases.shape} and {merge.shape}: this "
+                          "is another version than astrofm-gaia knows; pip install -U astrofm-gaia")
     return grid, bases, merge
 
 
 @functools.cache
 def design(has_bp: bool, has_rp: bool) -> Design:
-    """Give the matrices for sources with both photometers or one; `instrument_model` with the merge applied."""
+    """Give the matrices for sources with both photometers or one, the merge applied."""
     grid, bases, merge = instrument_model()
     mask = np.zeros(len(grid), bool)
     if not (has_bp and has_rp):

@@ -71,8 +71,9 @@ class XPCoefficients:
         for band, (name, columns) in enumerate((("BP", slice(0, half)), ("RP", slice(half, None)))):
             rows = np.flatnonzero(bad[:, columns].any(axis=1) & ~self.missing[:, band])
             if len(rows):
-                raise DataError(f"source {self.source_id[rows[0]]} (row {rows[0]}) has {name} {what}: leave the row "
-                                "out, or empty the columns of that photometer if it has none")
+                source = f"source {self.source_id[rows[0]]} (row {rows[0]})"
+                raise DataError(f"{source} has {name} {what}: leave the row out, or empty the columns of that "
+                                "photometer if it has none")
 
     def __len__(self) -> int:
         return len(self.source_id)
@@ -109,7 +110,8 @@ class XPCoefficients:
         missing = np.zeros((n, 2), bool)
         for k, band in enumerate(("bp", "rp")):
             bases, pairs = slice(k * N_BASES, (k + 1) * N_BASES), slice(k * N_PAIRS, (k + 1) * N_PAIRS)
-            absent = fill(coefficients[:, bases], table[f"{band}_coefficients"], f"{band}_coefficients", source_id)
+            name = f"{band}_coefficients"
+            absent = fill(coefficients[:, bases], table[name], name, source_id)
             for target, what in ((errors[:, bases], "errors"), (correlations[:, pairs], "correlations")):
                 name = f"{band}_coefficient_{what}"
                 other = fill(target, table[name], name, source_id)
@@ -164,7 +166,8 @@ def fill(target: np.ndarray, column: Any, name: str, source_id: np.ndarray) -> n
         cells, whole = [_vector(cell) for cell in column], False
         whole = all(len(cell) == width for cell in cells) and len(cells) > 0
     if whole:
-        data = np.concatenate(cells).reshape(-1, width) if isinstance(cells, list) else np.ma.filled(cells, np.nan)
+        data = np.ma.filled(cells, np.nan) if isinstance(cells, np.ndarray) else np.concatenate(cells)
+        data = data.reshape(-1, width)
         absent = np.isnan(data[:, 0])
         absent[absent] = np.isnan(data[absent]).all(axis=1)
         if absent.any():
@@ -179,8 +182,8 @@ def fill(target: np.ndarray, column: Any, name: str, source_id: np.ndarray) -> n
         if len(cell) == N_BASES**2 and width == N_PAIRS:
             cell = np.reshape(cell, (N_BASES, N_BASES))[np.tril_indices(N_BASES, -1)]
         if len(cell) != width:
-            raise DataError(f"{name} of source {source_id[row]} (row {row}) has {len(cell)} values, expected {width}: "
-                            "is the file truncated, or not an XP product?")
+            raise DataError(f"{name} of source {source_id[row]} (row {row}) has {len(cell)} values, expected "
+                            f"{width}: is the file truncated, or not an XP product?")
         target[row] = cell
         absent[row] = False
     return absent
