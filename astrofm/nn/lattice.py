@@ -7,6 +7,7 @@ new weights. Level 0 has the 1e-4 dex pixels that many survey pipelines share.
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -131,12 +132,10 @@ class Lattice:
         mask : bool Tensor, shape ``(n, t, size)``
             True where less than half of a lattice pixel is covered by good pixels.
         """
-        good = (~mask).float()
-        clean = torch.where(mask, 0.0, value)
-        variance = torch.where(mask, 0.0, error) ** 2
-        weight = (plan.matrix @ good.T).T
-        total = (plan.matrix @ clean.T).T
-        spread = (plan.square @ variance.T).T
+        with torch.autocast(value.device.type, enabled=False):
+            weight = (plan.matrix @ (~mask).float().T).T
+            total = (plan.matrix @ torch.where(mask, 0.0, value.float()).T).T
+            spread = (plan.square @ (torch.where(mask, 0.0, error.float()) ** 2).T).T
         bad = weight < 0.5
         safe = torch.where(bad, 1.0, weight)
         shape = (len(value), plan.patches, self.size)
@@ -147,6 +146,8 @@ class Lattice:
 def _tensor(matrix, device: torch.device) -> torch.Tensor:
     matrix = matrix.tocsr()
     matrix.sort_indices()
-    return torch.sparse_csr_tensor(
-        torch.from_numpy(matrix.indptr.astype(np.int64)), torch.from_numpy(matrix.indices.astype(np.int64)),
-        torch.from_numpy(matrix.data.astype(np.float32)), size=matrix.shape, device=device)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta", category=UserWarning)
+        return torch.sparse_csr_tensor(
+            torch.from_numpy(matrix.indptr.astype(np.int64)), torch.from_numpy(matrix.indices.astype(np.int64)),
+            torch.from_numpy(matrix.data.astype(np.float32)), size=matrix.shape, device=device)

@@ -14,12 +14,12 @@ SUMMARY = 4
 
 def describe_patches(value: torch.Tensor, error: torch.Tensor,
                      mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Turn patches into numbers of order one, whatever the scale of the flux.
+    """Turn patches into numbers of order one.
 
     Parameters
     ----------
     value, error : Tensor, shape ``(n, t, size)``
-        Flux and error on the lattice; 0 under the mask.
+        Flux and error on the lattice, over the star's own scale; 0 under the mask.
     mask : bool Tensor, shape ``(n, t, size)``
 
     Returns
@@ -33,8 +33,6 @@ def describe_patches(value: torch.Tensor, error: torch.Tensor,
         log10 of the median relative error of the star.
     """
     good = ~mask
-    scale = _star_scale(value, good)
-    value, error = value / scale, error / scale
     weight = torch.where(good, 1.0 / (error**2 + 0.05**2), 0.0)
     total = weight.sum(-1, keepdim=True).clamp_min(1e-12)
     mean = (weight * value).sum(-1, keepdim=True) / total
@@ -55,11 +53,10 @@ def describe_patches(value: torch.Tensor, error: torch.Tensor,
     return features, missing, noise
 
 
-def _star_scale(value: torch.Tensor, good: torch.Tensor) -> torch.Tensor:
-    """Give each star's positive scale, shape ``(n, 1, 1)``: median of |flux| over good pixels, or 1."""
-    flat = torch.where(good, value.abs(), torch.nan).flatten(1)
-    scale = torch.nan_to_num(flat.nanmedian(dim=1).values, nan=1.0)
-    return torch.where(scale > 0, scale, 1.0)[:, None, None]
+def star_scale(value: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Give each star's positive scale, shape ``(n, 1)``: the median of |flux| over good pixels, or 1."""
+    scale = torch.nan_to_num(torch.where(mask, torch.nan, value.abs()).nanmedian(dim=1).values, nan=1.0)
+    return torch.where(scale > 0, scale, 1.0)[:, None]
 
 
 class PatchTokens(nn.Module):

@@ -9,7 +9,7 @@ from ..data import Batch
 from ..interfaces.encoder import Encoder
 from .blocks import Block
 from .lattice import Lattice
-from .patches import PatchTokens, describe_patches
+from .patches import PatchTokens, describe_patches, star_scale
 
 
 class AnyWavelengthEncoder(Encoder):
@@ -69,9 +69,9 @@ class AnyWavelengthEncoder(Encoder):
         Tensor, shape ``(n, dim)``, float32
         """
         plan = self.lattice.plan(batch.coordinate)
-        with torch.autocast(batch.value.device.type, enabled=False):
-            patches = self.lattice.patches(plan, batch.value.float(), batch.error.float(), batch.mask)
-            features, missing, noise = describe_patches(*patches)
+        scale = star_scale(batch.value, batch.mask)
+        patches = self.lattice.patches(plan, batch.value / scale, batch.error / scale, batch.mask)
+        features, missing, noise = describe_patches(*patches)
         index = plan.first + self.lattice.size * torch.arange(plan.patches, device=features.device)
         tokens = self.tokens(features, missing, index, plan.level)
         if keep < 1.0:
