@@ -1,0 +1,275 @@
+"""From what users have (spectra, files, folders, batches) to batches of one instrument, in the order they came."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data import Batch, Sample, collate
+from ..errors import AstrofmError, DataError, ReadError
+
+#: files identified at a time
+WINDOW = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A stretch of rows in the order of the input: stars of one instrument, and what could not be read.
+
+    Parameters
+    ----------
+    batch : Batch or None
+        None where nothing in this stretch could be read.
+    rows : ndarray of int, shape ``(n,)``
+        Row of each star of the batch in this stretch (or, from `gather`, in the whole input).
+    failed : mapping of int to (str, str)
+        File and message of each other row.
+    files_done : int
+        Input files that have ended; only from `stream`.
+    stars_open : int
+        Stars of the next file that came already.
+    """
+
+    batch: Batch | None
+    rows: np.ndarray
+    failed: Mapping[int, tuple[str, str]] = field(default_factory=dict)
+    files_done: int = 0
+    stars_open: int = 0
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.failed)
+
+
+def is_path(data: Any) -> bool:
+    """Say whether ``data`` names a file or folder."""
+    return isinstance(data, (str, os.PathLike))
+
+
+def is_one_star(data: Any) -> bool:
+    """Say whether ``data`` is a single star, and not a collection or a file of them."""
+    return isinstance(data, Sample) or not (is_path(data) or isinstance(data, Batch)
+                                            or isinstance(data, (Sequence, np.ndarray, Iterator)))
+
+
+def find_files(paths: Iterable[str | os.PathLike], *, recursive: bool = False) -> list[Path]:
+    """List files, and those in folders (sorted by name; hidden ones left out).
+
+    Raises
+    ------
+    ReadError
+        A path does not exist, or a folder holds no file.
+    """
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if not path.is_dir():
+            if not path.exists():
+                raise ReadError(f"{path} does not exist: check the spelling and the folder you are in")
+            found.append(path)
+            continue
+        inside = path.rglob("*") if recursive else path.iterdir()
+        files = sorted(item for item in inside if item.is_file()
+                       and not any(part.startswith(".") for part in item.relative_to(path).parts))
+        if not files:
+            deeper = not recursive and any(item.is_file() for item in path.rglob("*"))
+            raise ReadError(f"folder {path} holds no files" + (": its folders do, say --recursive or name them"
+                                                               if deeper else ": is it the right one?"))
+        found += files
+    return found
+
+
+def gather(data: Any) -> Iterator[Piece]:
+    """Sort the stars of ``data`` into batches of one instrument each.
+
+    Yields
+    ------
+    Piece
+        Whose ``rows`` say where in the answer each star belongs; all of them together have every row.
+
+    Raises
+    ------
+    AstrofmError
+        If ``data`` is a single star and can't be represented, or is nothing that holds stars.
+    """
+    if isinstance(data, Batch):
+        yield Piece(data, np.arange(len(data)))
+        return
+    if is_one_star(data):
+        yield Piece(collate([to_sample(data)]), np.arange(1))
+        return
+    start = 0
+    for in_files, items in _runs([data] if is_path(data) else list(data), is_path):
+        if not in_files:
+            yield from _place([_sample_or_message(item) for item in items], start)
+            start += len(items)
+            continue
+        for piece in stream(find_files(items)):
+            failed = {start + row: what for row, what in piece.failed.items()}
+            yield replace(piece, rows=piece.rows + start, failed=failed)
+            start += len(piece)
+
+
+def work(data: Any, verb: Callable[[Batch], Any]) -> list[tuple[Piece, Any]]:
+    """Do a verb on every batch of ``data``; what the model refuses is a failed row, unless it is a single star.
+
+    Returns
+    -------
+    list of (Piece, result)
+        The result is an empty dict for a piece without a batch.
+    """
+    raising = is_one_star(data) or isinstance(data, Batch)
+    return [attempt(piece, verb, raising=raising) for piece in gather(data)]
+
+
+def attempt(piece: Piece, verb: Callable[[Batch], Any], *, raising: bool = False) -> tuple[Piece, Any]:
+    """Do a verb on the batch of a piece; where the model refuses it, its stars become failed rows."""
+    if piece.batch is None:
+        return piece, {}
+    try:
+        return piece, verb(piece.batch)
+    except DataError as error:
+        if raising:
+            raise
+        names = piece.batch.meta.get("file", [""] * len(piece.batch))
+        failed = {int(row): (str(name or ""), str(error)) for row, name in zip(piece.rows, names, strict=True)}
+        return replace(piece, batch=None, rows=np.zeros(0, int), failed={**piece.failed, **failed}), {}
+
+
+def to_sample(data: Any) -> Sample:
+    """Turn one star into arrays, by the instrument that claims it."""
+    from ..registry import get_instrument, identify
+
+    if isinstance(data, Sample):
+        return data
+    if isinstance(data, Batch):
+        raise DataError("a list holds stars, not batches: hand each Batch over on its own")
+    return get_instrument(identify(data)).sample(data)
+
+
+def _sample_or_message(item: Any) -> Sample | tuple[str, str]:
+    try:
+        return to_sample(item)
+    except AstrofmError as error:
+        return "", str(error)
+
+
+def _place(samples: Sequence[Sample | tuple[str, str]], start: int) -> Iterator[Piece]:
+    groups: dict[tuple, list[int]] = {}
+    for row, item in enumerate(samples):
+        if isinstance(item, Sample):
+            grid = (len(item), *item.coordinate[:1], *item.coordinate[-1:]) if item.band is None else ()
+            groups.setdefault((item.instrument, *grid), []).append(row)
+    for rows in groups.values():
+        yield Piece(collate([samples[row] for row in rows]), start + np.array(rows))
+    failed = {start + row: item for row, item in enumerate(samples) if not isinstance(item, Sample)}
+    if failed:
+        yield Piece(None, np.zeros(0, int), failed)
+
+
+def _runs(items: Sequence[Any], key) -> Iterator[tuple[Any, list[Any]]]:
+    run: list[Any] = []
+    for item in items:
+        if run and key(item) != key(run[0]):
+            yield key(run[0]), run
+            run = []
+        run.append(item)
+    if run:
+        yield key(run[0]), run
+
+
+def stream(paths: Iterable[Path], *, size: int = 256) -> Iterator[Piece]:
+    """Read files into batches, in order and in bounded memory; what can't be read is a failed row.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+    size : int
+        Stars a batch.
+    """
+    window: list[Path] = []
+    done = 0
+    for path in paths:
+        window.append(Path(path))
+        if len(window) == WINDOW:
+            yield from _stream_window(window, size, done)
+            done += len(window)
+            window = []
+    yield from _stream_window(window, size, done)
+
+
+def _stream_window(paths: list[Path], size: int, done: int) -> Iterator[Piece]:
+    names = [_identify(path) for path in paths]
+    times = [paths[:place].count(path) if len(set(paths)) < len(paths) else 0 for place, path in enumerate(paths)]
+    for (name, _), places in _runs(range(len(paths)), lambda place: (names[place][0], times[place])):
+        run = [paths[place] for place in places]
+        if name:
+            yield from _stream_run(name, run, size, done + places[0])
+        else:
+            failed = {row: (str(paths[place]), names[place][1]) for row, place in enumerate(places)}
+            yield Piece(None, np.zeros(0, int), failed, done + places[-1] + 1)
+
+
+def _identify(path: Path) -> tuple[str, str]:
+    from ..registry import identify
+
+    try:
+        return identify(path), ""
+    except (AstrofmError, OSError) as error:
+        return "", str(error)
+
+
+def _stream_run(name: str, paths: list[Path], size: int, done: int) -> Iterator[Piece]:
+    from ..registry import get_instrument
+
+    order = _Order(paths)
+    for batch in get_instrument(name).read_batches(paths, size=size, on_error=order.failed):
+        rows, failed, row = [], {}, 0
+        for file in map(str, batch.meta["file"]):
+            for what in order.until(file):
+                failed[row] = what
+                row += 1
+            rows.append(row)
+            row += 1
+        yield Piece(batch, np.array(rows, int), failed, done + order.place, order.came)
+    yield Piece(None, np.zeros(0, int), dict(enumerate(order.rest())), done + len(paths))
+
+
+class _Order:
+    """Where in a run of files the reader is: puts each failure between the stars it belongs between."""
+
+    def __init__(self, paths: list[Path]):
+        self.paths = [str(path) for path in paths]
+        self.place = 0
+        self.came = 0
+        self.messages: dict[str, list[str]] = {}
+
+    def failed(self, path: Path, error: Exception) -> None:
+        """Take note of a failure; the reader calls this."""
+        self.messages.setdefault(str(path), []).append(str(error))
+
+    def until(self, file: str) -> list[tuple[str, str]]:
+        """Go to a star of ``file`` and give the failures before it."""
+        found = []
+        while self.paths[self.place] != file:
+            found += self._end()
+            if self.place == len(self.paths):
+                raise DataError(f"the reader gave a star of {file} out of order: report it to the plugin's authors")
+        self.came += 1
+        return found
+
+    def rest(self) -> list[tuple[str, str]]:
+        """Give the failures after the last star."""
+        found = []
+        while self.place < len(self.paths):
+            found += self._end()
+        return found
+
+    def _end(self) -> list[tuple[str, str]]:
+        file, stars = self.paths[self.place], self.came
+        self.place, self.came = self.place + 1, 0
+        messages = self.messages.get(file) or ([] if stars else ["the file holds no star"])
+        return [(file, message) for message in messages]

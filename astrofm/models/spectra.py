@@ -1,0 +1,165 @@
+"""Spectra out of the shared space: translated to another instrument, or reconstructed on their own grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from astropy import units as u
+from astropy.nddata import StdDevUncertainty
+
+from ..data import Batch
+from ..errors import DataError
+from ..interfaces.instrument import F_LAMBDA
+from . import inputs, scaling
+from .answers import LOW_SNR, NO_PIXEL, NOT_READ, star_values
+from .card import SNR_LIMIT, by_instrument
+
+if TYPE_CHECKING:
+    from ..compat import Spectrum
+    from ..interfaces import SpectrumInstrument
+    from .model import Model
+
+
+def spectrum_instrument(name: str) -> SpectrumInstrument:
+    """Get an instrument whose spectra can be decoded.
+
+    Raises
+    ------
+    UnknownNameError
+        No plugin offers it.
+    DataError
+        It is no spectrograph.
+    """
+    from ..interfaces import SpectrumInstrument
+    from ..registry import get_instrument
+
+    instrument = get_instrument(name)
+    if not isinstance(instrument, SpectrumInstrument):
+        raise DataError(f"{name!r} is no spectrograph: spectra are translated to one, see `astrofm plugins`")
+    return instrument
+
+
+def in_f_lambda(unit: u.UnitBase, wavelength: np.ndarray) -> np.ndarray | None:
+    """Give the factors ``(p,)`` that turn values in ``unit`` into F_lambda; None for a unit that has no scale."""
+    if unit == u.dimensionless_unscaled:
+        return None
+    return np.broadcast_to(unit.to(F_LAMBDA, 1.0, u.spectral_density(wavelength * u.AA)), wavelength.shape)
+
+
+def decode_to(model: Model, batch: Batch, target: SpectrumInstrument) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
+    """Decode what ``target`` would see of each star, on the input's scale.
+
+    Returns
+    -------
+    value, error : ndarray, shape ``(n, p)``
+        In the target's unit, or the input's own where that has no scale. NaN for unusable stars.
+    misfit : ndarray, shape ``(n,)``
+        Reduced chi-square of the decode on the input's own grid.
+    scaled : bool
+        Whether the unit is the target's.
+    """
+    source = spectrum_instrument(batch.instrument)
+    own_wave, wave = np.asarray(batch.coordinate), target.wavelength()
+    own_unit, unit = in_f_lambda(source.unit, own_wave), in_f_lambda(target.unit, wave)
+    embedding = model._embedding(batch)
+    own, own_error = model._decode(np.nan_to_num(embedding), own_wave, batch.instrument)
+    if own_unit is not None:
+        own, own_error = own / own_unit, own_error / own_unit
+    factor, factor_error = scaling.amplitude(batch.value, batch.error, batch.mask, own, own_error)
+    factor = np.where(np.isfinite(embedding).all(axis=1), factor, np.nan)[:, None]
+    misfit = scaling.reduced_chi2(batch.value, batch.error, batch.mask, factor * own, floor=0.0)
+    value, error = model._decode(np.nan_to_num(embedding), wave, target.name)
+    scaled = (own_unit is None) == (unit is None)
+    if own_unit is not None and unit is not None:
+        value, error = value / unit, error / unit
+    return factor * value, np.hypot(factor * error, factor_error[:, None] * value), misfit, scaled
+
+
+def translate(model: Model, data: Any, to: str) -> list[Spectrum]:
+    """Translate every star of ``data``; see `Model.translate`."""
+    target = spectrum_instrument(to)
+    return _in_order(target, data, lambda batch: list(_translated(model, batch, target)))
+
+
+def reconstruct(model: Model, data: Any) -> list[Spectrum]:
+    """Reconstruct every star of ``data``; see `Model.reconstruct`."""
+    return _in_order(None, data, lambda batch: list(_reconstructed(model, batch)))
+
+
+def translated_values(model: Model, batch: Batch, target: SpectrumInstrument) -> dict[str, Any]:
+    """Give the columns of a table of translated spectra: ``flux error mask`` beside those every star has."""
+    value, error, misfit, scaled = decode_to(model, batch, target)
+    star = star_values(batch)
+    bad = ~(np.isfinite(value) & np.isfinite(error))
+    return {**star, "flux": np.where(bad, np.nan, value), "error": np.where(bad, np.nan, error), "mask": bad,
+            "flags": _flags(model, batch, star), "reduced_chi2": misfit,
+            "calibration": np.full(len(batch), calibration(spectrum_instrument(batch.instrument), scaled))}
+
+
+def calibration(source: SpectrumInstrument, scaled: bool = True) -> str:
+    """Say what the scale of a decoded spectrum is worth: that of the instrument it was read from."""
+    return source.calibration if scaled else "relative"
+
+
+def _flags(model: Model, batch: Batch, star: dict[str, Any]) -> list[str]:
+    limit = by_instrument(model.card.get("snr_limit"), batch.instrument, SNR_LIMIT)
+    return [NO_PIXEL if none else LOW_SNR if snr < limit else "" for none, snr in zip(star[NO_PIXEL], star["snr"],
+                                                                                   strict=True)]
+
+
+def _translated(model: Model, batch: Batch, target: SpectrumInstrument) -> Iterator[Spectrum]:
+    values = translated_values(model, batch, target)
+    unit = target.unit if _same_kind(batch, target) else spectrum_instrument(batch.instrument).unit
+    for row in range(len(batch)):
+        meta = {**batch.sample(row).meta, "instrument": target.name, "translated_from": batch.instrument,
+                "calibration": str(values["calibration"][row]), "flags": values["flags"][row],
+                "reduced_chi2": float(values["reduced_chi2"][row]), **model._provenance()}
+        yield _spectrum(target.wavelength(), values["flux"][row], values["error"][row], unit, meta)
+
+
+def _same_kind(batch: Batch, target: SpectrumInstrument) -> bool:
+    plain = u.dimensionless_unscaled
+    return (spectrum_instrument(batch.instrument).unit == plain) == (target.unit == plain)
+
+
+def _reconstructed(model: Model, batch: Batch) -> Iterator[Spectrum]:
+    source = spectrum_instrument(batch.instrument)
+    wave = np.asarray(batch.coordinate)
+    values = translated_values(model, batch, _own_grid(source, wave))
+    filled = np.asarray(batch.mask, bool).sum(axis=1)
+    for row in range(len(batch)):
+        meta = {**batch.sample(row).meta, "instrument": source.name, "calibration": source.calibration,
+                "n_filled": int(filled[row]), "flags": values["flags"][row],
+                "reduced_chi2": float(values["reduced_chi2"][row]), **model._provenance()}
+        yield _spectrum(wave, values["flux"][row], values["error"][row], source.unit, meta)
+
+
+def _own_grid(source: SpectrumInstrument, wave: np.ndarray) -> SpectrumInstrument:
+    if not np.array_equal(source.wavelength(), wave):
+        raise DataError(f"the batch is not on the grid of {source.name!r}: sample it through the instrument first")
+    return source
+
+
+def _spectrum(wave: np.ndarray, value: np.ndarray, error: np.ndarray, unit: u.UnitBase,
+              meta: dict[str, Any]) -> Spectrum:
+    from ..compat import Spectrum
+
+    return Spectrum(spectral_axis=wave * u.AA, flux=np.array(value, float) * unit,
+                    uncertainty=StdDevUncertainty(np.array(error, float), unit=unit),
+                    mask=~(np.isfinite(value) & np.isfinite(error)), meta={**meta, "medium": "vacuum"})
+
+
+def _in_order(target: SpectrumInstrument | None, data: Any, work: Any) -> list[Spectrum]:
+    found: dict[int, Spectrum] = {}
+    for piece, spectra in inputs.work(data, work):
+        found.update(zip(piece.rows.tolist(), spectra, strict=True))
+        for row, (file, message) in piece.failed.items():
+            if target is None:
+                raise DataError(f"{file or f'star {row}'} cannot be reconstructed: {message}")
+            nothing = np.full(len(target.wavelength()), np.nan)
+            found[row] = _spectrum(target.wavelength(), nothing, nothing, target.unit,
+                                   {"id": "", "file": file, "instrument": target.name, "flags": NOT_READ,
+                                    "error": message, "calibration": "relative"})
+    return [found[row] for row in sorted(found)]
