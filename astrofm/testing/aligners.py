@@ -51,7 +51,8 @@ class AlignerTests(PartTests):
         with torch.inference_mode():
             return part.align(vectors(count, part.source_dim), self.instrument)
 
-    def decode(self, part: Aligner, aligned: torch.Tensor, grid: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def decode(self, part: Aligner, aligned: torch.Tensor,
+               grid: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Decode without gradients."""
         with torch.inference_mode():
             return part.decode(aligned, grid, self.instrument)
@@ -61,7 +62,8 @@ class AlignerTests(PartTests):
         assert part.dim > 0 and part.source_dim > 0, f"dim is {part.dim}, source_dim {part.source_dim}"
         for count in (0, 1, 5):
             aligned = self.aligned(part, count)
-            assert tuple(aligned.shape) == (count, part.dim), f"{count} stars are aligned to {tuple(aligned.shape)}"
+            assert tuple(aligned.shape) == (count, part.dim), (
+                f"{count} stars are aligned to {tuple(aligned.shape)}")
             for array in self.decode(part, aligned, grid):
                 assert tuple(array.shape) == (count, 50), f"{count} stars are decoded to {tuple(array.shape)}"
 
@@ -70,9 +72,11 @@ class AlignerTests(PartTests):
         aligned = self.aligned(part)
         low, high = self.wavelengths
         uneven = torch.tensor([low, low + 1.0, low + 30.0, 0.5 * (low + high), high], dtype=torch.float64)
-        for grid in (torch.linspace(low, high, 77, dtype=torch.float64), uneven, self.grid(2), self.grid(4000)):
+        even = torch.linspace(low, high, 77, dtype=torch.float64)
+        for grid in (even, uneven, self.grid(2), self.grid(4000)):
             for array in self.decode(part, aligned, grid):
-                assert tuple(array.shape) == (5, len(grid)), f"{len(grid)} wavelengths give {tuple(array.shape)}"
+                assert tuple(array.shape) == (5, len(grid)), (
+                    f"{len(grid)} wavelengths give {tuple(array.shape)}")
                 assert torch.isfinite(array).all(), f"{len(grid)} wavelengths: not finite everywhere"
 
     def test_decoded_spectra_vary_with_wavelength(self):
@@ -84,7 +88,8 @@ class AlignerTests(PartTests):
         part = self.build()
         for scale in (1.0, 30.0):
             _, error = self.decode(part, scale * self.aligned(part), self.grid())
-            assert torch.isfinite(error).all() and (error > 0).all(), "a decoded error is not positive and finite"
+            assert torch.isfinite(error).all() and (error > 0).all(), (
+                "a decoded error is not positive and finite")
 
     def test_neighbours_do_not_leak_and_order_carries_through(self):
         part, grid, rows = self.build(), self.grid(), [3, 1, 4, 0, 2]
@@ -93,9 +98,10 @@ class AlignerTests(PartTests):
             aligned = part.align(embedding, self.instrument)
             assert close(aligned[rows], part.align(embedding[rows], self.instrument)), (
                 "stars in another order are aligned otherwise")
-            assert close(aligned[1:2], part.align(embedding[1:2], self.instrument)), "a star alone is aligned otherwise"
-        for whole, mixed, alone in zip(self.decode(part, aligned, grid), self.decode(part, aligned[rows], grid),
-                                       self.decode(part, aligned[1:2], grid), strict=True):
+            assert close(aligned[1:2], part.align(embedding[1:2], self.instrument)), (
+                "a star alone is aligned otherwise")
+        decoded = [self.decode(part, chosen, grid) for chosen in (aligned, aligned[rows], aligned[1:2])]
+        for whole, mixed, alone in zip(*decoded, strict=True):
             assert close(whole[rows], mixed), "stars in another order are decoded otherwise"
             assert close(whole[1:2], alone), "a star alone is decoded otherwise"
 
@@ -106,7 +112,8 @@ class AlignerTests(PartTests):
         pieces = [self.decode(part, aligned, chunk) for chunk in grid.split(97)]
         for k, what in enumerate(("value", "error")):
             joined = torch.cat([piece[k] for piece in pieces], 1)
-            assert close(whole[k], joined), f"the decoded {what} depends on the other wavelengths that were asked for"
+            assert close(whole[k], joined), (
+                f"the decoded {what} depends on the other wavelengths that were asked for")
 
     def test_a_wrong_number_of_dimensions_is_refused(self):
         part = self.build()

@@ -31,7 +31,8 @@ def check(name: str, kind: str | None = None) -> int:
     name : str
         Registered name.
     kind : str, optional
-        ``"instruments"``, ``"encoders"``, ``"aligners"`` or ``"heads"``; by default every kind that has the name.
+        ``"instruments"``, ``"encoders"``, ``"aligners"`` or ``"heads"``; by default every kind
+        that has the name.
 
     Returns
     -------
@@ -45,7 +46,8 @@ def check(name: str, kind: str | None = None) -> int:
     """
     kinds = _kinds(name, kind)
     if find_spec("pytest") is None:
-        print("checking a part runs its conformance suite, which needs pytest: pip install pytest", file=sys.stderr)
+        print("checking a part runs its conformance suite, which needs pytest: pip install pytest",
+              file=sys.stderr)
         return 2
     import pytest
 
@@ -69,7 +71,8 @@ def _kinds(name: str, kind: str | None) -> list[str]:
     found = [each for each in asked if name in cards(each)]
     if not found:
         installed = "; ".join(f"{each}: {', '.join(sorted(cards(each))) or 'none'}" for each in asked)
-        raise UnknownNameError(f"no part named {name!r} to check. Installed {installed}. See: astrofm plugins")
+        raise UnknownNameError(f"no part named {name!r} to check. Installed: {installed}. "
+                               "See: astrofm plugins")
     return found
 
 

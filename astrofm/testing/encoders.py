@@ -36,7 +36,7 @@ class EncoderPromises(PartTests):
         return get_instrument(installed[0])
 
     def batch(self, count: int = 5) -> Batch:
-        """Make that many different stars, with some bad pixels; the second one lacks a third of its spectrum."""
+        """Make that many different stars with bad pixels; the second lacks a third of its spectrum."""
         instrument = self.instrument()
         batch = collate([instrument.sample(instrument.example(seed)) for seed in range(count)])
         mask = batch.mask | (np.random.default_rng(0).random(batch.mask.shape) < 0.05)
@@ -121,7 +121,8 @@ class EncoderTests(EncoderPromises):
         before, after = self.embed(batch, part=part), self.embed(masked, part=part)
         assert torch.isfinite(after).all(), "a fully masked star gives numbers that are not finite"
         others = [0, 1, 3, 4]
-        assert close(before[others], after[others]), "a fully masked star changes the embeddings of the others"
+        assert close(before[others], after[others]), (
+            "a fully masked star changes the embeddings of the others")
         assert torch.isfinite(self.embed(masked[2:3], part=part)).all(), "alone, it is not finite"
 
     def test_faint_and_bright_stars_give_finite_embeddings(self):

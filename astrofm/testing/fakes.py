@@ -7,8 +7,6 @@ from astropy import units as u
 
 from ..interfaces import SpectrumInstrument
 
-__all__ = ["FakeAligner", "FakeEncoder", "FakeHead", "FakeInstrument"]
-
 
 class FakeInstrument(SpectrumInstrument):
     """A spectrograph of 256 pixels, 4000-7000 Angstrom in vacuum; its header says ``INSTRUME = 'FAKE'``.

@@ -59,11 +59,12 @@ class HeadTests(PartTests):
     def test_labels_have_names_of_the_vocabulary(self):
         for label in self.build().labels:
             assert label.name in VOCABULARY or label.name in self.other_labels, (
-                f"{label.name!r} is not in the vocabulary ({', '.join(VOCABULARY)}); if it measures something "
-                "else, name it in `other_labels`")
+                f"{label.name!r} is not in the vocabulary ({', '.join(VOCABULARY)}); if it measures "
+                "something else, name it in `other_labels`")
             assert label.name == label.name.lower() and label.name.isidentifier(), (
                 f"{label.name!r}: a label is lower case with underscores")
-            assert not label.name.endswith(("_err", "_probability")), f"{label.name!r} would clash with its own error"
+            clash = label.name.endswith(("_err", "_probability"))
+            assert not clash, f"{label.name!r} would clash with a column of errors or probabilities"
 
     def test_units_are_those_of_the_vocabulary(self):
         for label in self.build().labels:
@@ -73,7 +74,7 @@ class HeadTests(PartTests):
             try:
                 unit = u.Unit(label.unit)
             except ValueError as error:
-                raise AssertionError(f"astropy can't read the unit {label.unit!r} of {label.name!r}") from error
+                raise AssertionError(f"astropy can't read {label.name!r}'s unit {label.unit!r}") from error
             expected = VOCABULARY.get(label.name)
             assert expected is None or unit.is_equivalent(expected), (
                 f"{label.name!r} is in {label.unit or 'no unit'}, the vocabulary has {expected}")
@@ -100,7 +101,8 @@ class HeadTests(PartTests):
         for count in (0, 1, 5):
             for name, column in self.read(part, vectors(count, part.dim)).items():
                 expected = (count, classes[name]) if name in classes else (count,)
-                assert tuple(column.shape) == expected, f"{name} of {count} stars has shape {tuple(column.shape)}"
+                assert tuple(column.shape) == expected, (
+                    f"{name} of {count} stars has shape {tuple(column.shape)}")
 
     def test_errors_are_positive_and_finite(self):
         part = self.build()

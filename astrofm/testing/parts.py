@@ -46,8 +46,8 @@ class PartTests(CardTests):
             try:
                 return self.part_class()(**arguments).eval()
             except TypeError as error:
-                raise AssertionError(f"{self.name!r} can't be built from {arguments}: {error}. Set `arguments` in "
-                                     f"{type(self).__name__} to what it needs") from error
+                raise AssertionError(f"{self.name!r} can't be built from {arguments}: {error}. Set "
+                                     f"`arguments` in {type(self).__name__} to what it needs") from error
 
     def outputs(self, part: nn.Module) -> dict[str, torch.Tensor]:
         """Compute everything the part gives on fixed inputs; ``n`` stars each."""
@@ -63,10 +63,11 @@ class PartTests(CardTests):
         try:
             text = json.dumps(part.arguments, allow_nan=False)
         except (TypeError, ValueError) as error:
-            raise AssertionError(f"`arguments` go into the model card and are no plain JSON: {error}") from error
+            raise AssertionError(f"`arguments` go into a model's card and are no JSON: {error}") from error
         again = type(part)(**json.loads(text))
         assert _shapes(again) == _shapes(part), "built again from its own `arguments`, it has other weights"
-        assert again.arguments == part.arguments, f"`arguments` change: {again.arguments} from {part.arguments}"
+        assert again.arguments == part.arguments, (
+            f"`arguments` change: {again.arguments} from {part.arguments}")
 
     def test_arguments_that_were_given_are_kept(self):
         kept = json.loads(json.dumps(self.build().arguments))
@@ -92,7 +93,8 @@ class PartTests(CardTests):
         part, other = self.build(seed=1), self.build(seed=2)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "part.safetensors"
-            save_file({key: tensor.detach().clone().contiguous() for key, tensor in part.state_dict().items()}, path)
+            state = part.state_dict()
+            save_file({key: tensor.detach().clone().contiguous() for key, tensor in state.items()}, path)
             other.load_state_dict(load_file(path))
         expected, got = self.outputs(part), self.outputs(other)
         for what in expected:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy import units as u
+from astropy.io import fits
 from astropy.nddata import InverseVariance, NDUncertainty, StdDevUncertainty, VarianceUncertainty
 
 from ..compat import Spectrum
@@ -98,6 +99,8 @@ def same_snapshot(first: Any, second: Any) -> bool:
         return list(first) == list(second) and all(same_snapshot(first[key], second[key]) for key in first)
     if isinstance(first, (list, tuple)) and isinstance(second, (list, tuple)):
         return len(first) == len(second) and all(map(same_snapshot, first, second))
+    if isinstance(first, fits.Header) and isinstance(second, fits.Header):
+        return first.tostring() == second.tostring()
     first, second = np.asarray(first), np.asarray(second)
     numbers = first.dtype.kind in "fc" and second.dtype.kind in "fc"
     return bool(np.array_equal(first, second, equal_nan=numbers))

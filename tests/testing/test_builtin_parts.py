@@ -3,7 +3,7 @@
 from astrofm.testing import AlignerTests, EncoderTests, HeadTests
 
 LABELS = [
-    {"name": "teff", "unit": "K", "low": 3000.0, "high": 30000.0, "centre": 3.75, "spread": 0.15, "log": True},
+    {"name": "teff", "unit": "K", "low": 3e3, "high": 3e4, "centre": 3.75, "spread": 0.15, "log": True},
     {"name": "logg", "unit": "dex", "low": 0.0, "high": 5.5, "centre": 3.5, "spread": 1.0},
     {"name": "rv", "unit": "km/s", "low": -500.0, "high": 500.0, "spread": 100.0},
 ]

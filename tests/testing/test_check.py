@@ -11,6 +11,7 @@ import pytest
 from astrofm.errors import UnknownNameError
 from astrofm.testing import check, checking, fake_distribution
 
+CHECK = "from astrofm.testing import check; raise SystemExit(check({}))"
 FAKES = '''
 from astrofm import Card, hookimpl
 
@@ -61,7 +62,7 @@ def python(code, *folders):
 
 def test_check_runs_the_suite_of_every_kind_that_has_the_name(tmp_path):
     fake_distribution(tmp_path, "astrofm-fakes", module="astrofm_fakes", files={"astrofm_fakes.py": FAKES})
-    run = python("from astrofm.testing import check; raise SystemExit(check('fake'))", tmp_path)
+    run = python(CHECK.format("'fake'"), tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr
     for kind in ("Instruments", "Encoders", "Aligners", "Heads"):
         assert f"Test{kind}::test_card_is_complete PASSED" in run.stdout
@@ -70,7 +71,7 @@ def test_check_runs_the_suite_of_every_kind_that_has_the_name(tmp_path):
 def test_check_says_which_promises_a_plugin_breaks(tmp_path):
     fake_distribution(tmp_path, "astrofm-hasty", module="astrofm_hasty",
                       files={"astrofm_hasty.py": HASTY, "astrofm_hasty_instrument.py": HASTY_INSTRUMENT})
-    run = python("from astrofm.testing import check; raise SystemExit(check('hasty', 'instruments'))", tmp_path)
+    run = python(CHECK.format("'hasty', 'instruments'"), tmp_path)
     assert run.returncode == 1, run.stdout + run.stderr
     assert "test_listing_the_cards_loads_nothing_heavy FAILED" in run.stdout
     assert "imports astrofm_hasty_instrument" in run.stdout

@@ -11,7 +11,13 @@ from torch import nn
 
 from astrofm.interfaces import Label
 from astrofm.testing import (
-    AlignerTests, EncoderTests, FakeAligner, FakeEncoder, FakeHead, FakeInstrument, HeadTests,
+    AlignerTests,
+    EncoderTests,
+    FakeAligner,
+    FakeEncoder,
+    FakeHead,
+    FakeInstrument,
+    HeadTests,
 )
 from astrofm.testing.cards import CardTests
 
@@ -316,7 +322,8 @@ HEADS = [
     (WritesIntoTheEmbedding, ["test_the_input_is_left_alone"]),
 ]
 
-TABLE = [(EncoderTests, FakeEncoder, ENCODERS), (AlignerTests, FakeAligner, ALIGNERS), (HeadTests, FakeHead, HEADS)]
+TABLE = [(EncoderTests, FakeEncoder, ENCODERS), (AlignerTests, FakeAligner, ALIGNERS),
+         (HeadTests, FakeHead, HEADS)]
 
 
 @pytest.mark.parametrize("suite, cheat, test", [
