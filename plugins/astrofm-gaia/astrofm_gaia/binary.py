@@ -30,7 +30,7 @@ def fits_blocks(path: Path, product: str, rows: int) -> Iterator[dict[str, Any]]
 
     done = 0
     try:
-        with open_bytes(path) as stream, fits.open(stream) as hdus:
+        with fits.open(path) as hdus:
             with warnings.catch_warnings():
                 warnings.filterwarnings("error", "File may have been truncated")
                 table = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)

@@ -72,8 +72,8 @@ class XPCoefficients:
             rows = np.flatnonzero(bad[:, columns].any(axis=1) & ~self.missing[:, band])
             if len(rows):
                 source = f"source {self.source_id[rows[0]]} (row {rows[0]})"
-                raise DataError(f"{source} has {name} {what}: leave the row out, or empty the columns of that "
-                                "photometer if it has none")
+                raise DataError(f"{source} has {name} {what}: leave the row out, or empty the "
+                                "columns of that photometer if it has none")
 
     def __len__(self) -> int:
         return len(self.source_id)

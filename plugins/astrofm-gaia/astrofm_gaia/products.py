@@ -122,9 +122,9 @@ def read_table(path: Path, *, rows: int = 512) -> tuple[str, Iterator[dict[str, 
     product = product_of(columns)
     if not product:
         there = ", ".join(list(columns)[:12]) or "none that can be read"
-        raise ReadError(f"{path} is no XP spectrum: it has the columns {there}; a continuous one has source_id, "
-                        "bp_coefficients, rp_coefficients, their errors and correlations, a sampled one source_id, "
-                        f"flux and flux_error of {N_PIXELS} pixels. Download XP_CONTINUOUS or XP_SAMPLED")
+        raise ReadError(f"{path} is no XP spectrum: it has the columns {there}; a continuous one has "
+                        "source_id, bp_coefficients, rp_coefficients, their errors and correlations, a "
+                        f"sampled one source_id, flux and flux_error of {N_PIXELS} pixels")
     reader = {"fits": binary.fits_blocks, "votable": binary.votable_blocks, "parquet": binary.parquet_blocks,
               "text": text.text_blocks}[container]
     return product, reader(path, product, rows)
