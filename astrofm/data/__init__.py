@@ -1,5 +1,10 @@
 """What travels, and the operations on it: arrays for many stars at once."""
 
+from .extinction import deredden, transmission
+from .linespread import LineSpread, broadening_matrix
+from .resample import overlap_matrix, resample
 from .sample import Batch, Sample, collate
+from .wavelength import to_air, to_rest_frame, to_vacuum
 
-__all__ = ["Batch", "Sample", "collate"]
+__all__ = ["Batch", "LineSpread", "Sample", "broadening_matrix", "collate", "deredden", "overlap_matrix", "resample",
+           "to_air", "to_rest_frame", "to_vacuum", "transmission"]

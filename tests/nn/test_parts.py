@@ -1,0 +1,101 @@
+"""The trunk, the shared space and the heads: what the conformance suites don't already ask."""
+
+import numpy as np
+import pytest
+import torch
+
+from astrofm.data import Batch
+from astrofm.nn.blocks import Attention
+from astrofm.nn.heads import ClassHead, GaussianHead
+from astrofm.nn.lattice import STEP
+from astrofm.nn.shared import SharedSpace, similarity
+from astrofm.nn.trunk import AnyWavelengthEncoder
+
+WAVE = 10 ** (3.6 + STEP * np.arange(1500))
+
+
+def _encoder():
+    torch.manual_seed(0)
+    return AnyWavelengthEncoder(dim=16, width=24, depth=2, heads=2, patch=64, hidden=32).eval()
+
+
+def _batch(n=3, seed=0, scale=1.0, wave=WAVE):
+    random = np.random.default_rng(seed)
+    value = scale * (1 + 0.2 * random.standard_normal((n, len(wave)))).astype(np.float32)
+    return Batch("some-spectrograph", wave, value, np.full_like(value, 0.1 * scale), np.zeros(value.shape, bool),
+                 meta={"id": [str(k) for k in range(n)]})
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("scale", [1e-18, 1e-8, 1e6])
+def test_the_scale_of_the_flux_does_not_matter_however_small(scale):
+    encoder = _encoder()
+    torch.testing.assert_close(encoder.embed(_batch(scale=scale)), encoder.embed(_batch()), rtol=1e-3, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_errors_matter():
+    encoder, batch = _encoder(), _batch()
+    noisy = Batch(batch.instrument, batch.coordinate, batch.value, 5 * batch.error, batch.mask, meta=batch.meta)
+    assert (encoder.embed(batch) - encoder.embed(noisy)).abs().max() > 1e-3
+
+
+@torch.inference_mode()
+def test_wavelength_matters():
+    encoder = _encoder()
+    moved = _batch(wave=WAVE * 1.2)
+    assert (encoder.embed(_batch()) - encoder.embed(moved)).abs().max() > 1e-3
+
+
+@torch.inference_mode()
+def test_a_part_of_the_patches_is_enough_and_is_drawn_by_the_generator():
+    encoder, batch = _encoder(), _batch().tensors()
+    draws = [encoder.embed_part(batch, 0.5, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
+    torch.testing.assert_close(draws[0], draws[1])
+    assert not torch.allclose(draws[0], draws[2])
+
+
+@torch.inference_mode()
+def test_decoding_part_of_the_wavelengths_agrees_with_the_whole():
+    torch.manual_seed(0)
+    space = SharedSpace(source_dim=16, dim=16, width=24, depth=1, patch=64).eval()
+    z = torch.randn(2, 16)
+    wave = torch.from_numpy(WAVE)
+    value, error = space.decode(z, wave, "any")
+    part, part_error = space.decode(z, wave[300:700], "any")
+    torch.testing.assert_close(value[:, 300:700], part, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(error[:, 300:700], part_error, rtol=1e-3, atol=1e-5)
+    assert (error > 0).all() and (value > 0).all()
+
+
+def test_similarity_of_a_star_with_itself_is_one():
+    z = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(similarity(z, z).diagonal(), torch.ones(4))
+
+
+def test_a_label_in_log_has_an_error_that_scales_with_it():
+    head = GaussianHead(dim=4, labels=[{"name": "teff", "unit": "K", "centre": 3.7, "spread": 0.1, "log": True}])
+    columns = head.read(torch.randn(5, 4))
+    mean, log_error = head.standardised(torch.zeros(1, 4))
+    expected = 10 ** (mean * 0.1 + 3.7) * np.log(10) * log_error.exp() * 0.1
+    torch.testing.assert_close(head.read(torch.zeros(1, 4))["teff_err"], expected[:, 0])
+    assert (columns["teff"] > 0).all()
+
+
+def test_standardised_labels_come_back():
+    head = GaussianHead(dim=4, labels=[{"name": "teff", "centre": 3.7, "spread": 0.1, "log": True},
+                                       {"name": "logg", "centre": 4.0, "spread": 0.5}])
+    truth = torch.tensor([[5800.0, 4.4], [4000.0, float("nan")]])
+    z = head.standardise(truth)
+    assert torch.isnan(z[1, 1])
+    torch.testing.assert_close(10 ** (z[:, 0] * 0.1 + 3.7), truth[:, 0])
+
+
+def test_classes_have_probabilities_that_sum_to_one():
+    head = ClassHead(dim=4, classes=["A0", "A1", "A2"])
+    torch.testing.assert_close(head.read(torch.randn(6, 4))["spectral_type_probability"].sum(1), torch.ones(6))
+
+
+def test_heads_that_do_not_divide_the_width_are_refused():
+    with pytest.raises(ValueError, match="do not divide"):
+        Attention(10, 3)
