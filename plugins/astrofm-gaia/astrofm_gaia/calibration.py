@@ -23,13 +23,14 @@ BLOCK = 256
 class Design(NamedTuple):
     """The instrument model as matrices, for one combination of photometers.
 
-    ``flux``: float64 (110, 343), W m-2 nm-1 a unit of coefficient; ``variance``: for BP and RP the pixels it
-    reaches and a float64 (1540, pixels) matrix from packed covariances; ``mask``: bool (343,), True where
-    this combination knows nothing.
+    ``pixels``: those that BP and RP reach; ``flux``: for each a float64 (55, pixels) matrix, W m-2 nm-1 a unit
+    of coefficient; ``variance``: for each a float64 (1540, pixels) matrix from packed covariances; ``mask``:
+    bool (343,), True where this combination knows nothing.
     """
 
-    flux: np.ndarray
-    variance: tuple[tuple[slice, np.ndarray], tuple[slice, np.ndarray]]
+    pixels: tuple[slice, slice]
+    flux: tuple[np.ndarray, np.ndarray]
+    variance: tuple[np.ndarray, np.ndarray]
     mask: np.ndarray
 
 
@@ -82,15 +83,14 @@ def design(has_bp: bool, has_rp: bool) -> Design:
     if not (has_bp and has_rp):
         merge = np.repeat(np.array([[has_bp], [has_rp]], float), len(grid), axis=1)
         mask = grid >= BP_END if has_bp else grid <= RP_START if has_rp else ~mask
-    weighted = np.where(mask, 0.0, bases * merge[:, None, :])
-    variance = []
-    for matrix in weighted:
+    pixels, fluxes, variances = [], [], []
+    rows, columns = np.tril_indices(N_BASES, -1)
+    for matrix in np.where(mask, 0.0, bases * merge[:, None, :]):
         used = np.flatnonzero(matrix.any(axis=0))
-        pixels = slice(used[0], used[-1] + 1) if len(used) else slice(0, 0)
-        part = matrix[:, pixels]
-        rows, columns = np.tril_indices(N_BASES, -1)
-        variance.append((pixels, np.vstack([2 * part[rows] * part[columns], part**2])))
-    return Design(weighted.reshape(2 * N_BASES, -1), tuple(variance), mask)
+        pixels.append(slice(used[0], used[-1] + 1) if len(used) else slice(0, 0))
+        fluxes.append(np.ascontiguousarray(matrix[:, pixels[-1]]))
+        variances.append(np.vstack([2 * fluxes[-1][rows] * fluxes[-1][columns], fluxes[-1]**2]))
+    return Design(tuple(pixels), tuple(fluxes), tuple(variances), mask)
 
 
 def flux(coefficients: XPCoefficients | Any) -> np.ndarray:
@@ -109,11 +109,10 @@ def flux(coefficients: XPCoefficients | Any) -> np.ndarray:
         values, missing = _coefficients_of(coefficients)
     else:
         values, missing = coefficients.coefficients, coefficients.missing
-    if not missing.any():
-        return values @ design(True, True).flux
-    out = np.full((len(values), design(True, True).flux.shape[1]), np.nan)
-    for rows, model in _groups(missing):
-        out[rows] = np.where(model.mask, np.nan, values[rows] @ model.flux)
+    out = _flux(values, design(True, True))
+    for rows, model in _groups(missing) if missing.any() else ():
+        if model.mask.any():
+            out[rows] = np.where(model.mask, np.nan, _flux(values[rows], model))
     return out
 
 
@@ -125,13 +124,13 @@ def flux_error(coefficients: XPCoefficients) -> np.ndarray:
     ndarray of float64, shape ``(n, 343)``
         W m-2 nm-1; NaN where the photometer is missing.
     """
-    out = np.empty((len(coefficients), design(True, True).flux.shape[1]))
+    out = np.empty((len(coefficients), len(design(True, True).mask)))
     packed = np.empty((min(BLOCK, len(coefficients)), N_PAIRS + N_BASES))
     for rows, model in _groups(coefficients.missing):
         for start in range(0, len(rows), BLOCK):
             block = rows[start:start + BLOCK]
             variance = np.zeros((len(block), out.shape[1]))
-            for band, (pixels, matrix) in enumerate(model.variance):
+            for band, (pixels, matrix) in enumerate(zip(model.pixels, model.variance, strict=True)):
                 if matrix.shape[1]:
                     variance[:, pixels] += _pack(coefficients, band, block, packed) @ matrix
             with np.errstate(invalid="ignore"):
@@ -177,18 +176,27 @@ def covariance(coefficients: XPCoefficients, row: int = 0) -> np.ndarray:
     if not len(one):
         raise DataError(f"there is no row {row} among {len(coefficients)} sources")
     model = design(*(~one.missing[0]).tolist())
-    matrix = np.zeros((2 * N_BASES, 2 * N_BASES))
-    for band in range(2):
+    out = np.zeros((len(model.mask), len(model.mask)))
+    for band, (pixels, matrix) in enumerate(zip(model.pixels, model.flux, strict=True)):
         correlation = np.eye(N_BASES)
         correlation[np.tril_indices(N_BASES, -1)] = one.correlations[0, band * N_PAIRS:(band + 1) * N_PAIRS]
         correlation = np.tril(correlation) + np.tril(correlation, -1).T
         error = one.errors[0, band * N_BASES:(band + 1) * N_BASES].astype(float)
-        place = slice(band * N_BASES, (band + 1) * N_BASES)
-        matrix[place, place] = correlation * error * error[:, None]
-    pixels = model.flux.T @ matrix @ model.flux
-    pixels[model.mask, :] = np.nan
-    pixels[:, model.mask] = np.nan
-    return pixels
+        out[pixels, pixels] += matrix.T @ (correlation * error * error[:, None]) @ matrix
+    out[model.mask, :] = np.nan
+    out[:, model.mask] = np.nan
+    return out
+
+
+def _flux(values: np.ndarray, model: Design) -> np.ndarray:
+    """Multiply coefficients with the matrices; each photometer only where it reaches."""
+    bp, rp = model.pixels
+    out = np.zeros((len(values), len(model.mask)))
+    if bp.stop:
+        out[:, bp] = values[:, :N_BASES] @ model.flux[0]
+    if rp.stop:
+        out[:, rp] += values[:, N_BASES:] @ model.flux[1]
+    return out
 
 
 def _groups(missing: np.ndarray) -> list[tuple[np.ndarray, Design]]:

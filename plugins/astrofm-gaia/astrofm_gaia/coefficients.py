@@ -160,24 +160,20 @@ def fill(target: np.ndarray, column: Any, name: str, source_id: np.ndarray) -> n
         If an array has another length than ``width``.
     """
     width = target.shape[1]
-    if isinstance(column, np.ndarray) and column.ndim == 2 and column.dtype.kind == "f":
-        cells, whole = column, column.shape[1] == width
-    else:
-        cells, whole = [_vector(cell) for cell in column], False
-        whole = all(len(cell) == width for cell in cells) and len(cells) > 0
-    if whole:
-        data = np.ma.filled(cells, np.nan) if isinstance(cells, np.ndarray) else np.concatenate(cells)
-        data = data.reshape(-1, width)
-        absent = np.isnan(data[:, 0])
-        absent[absent] = np.isnan(data[absent]).all(axis=1)
-        if absent.any():
-            target[~absent] = data[~absent]
-        else:
-            target[:] = data
-        return absent
-    absent = np.ones(len(source_id), bool)
-    for row, cell in enumerate(cells):
-        if len(cell) == 0 or np.isnan(cell).all():
+    cells = list(column)
+    plain = np.fromiter((type(cell) is np.ndarray and cell.shape == (width,) for cell in cells), bool, len(cells))
+    if plain.any():
+        data = np.concatenate([cell for cell, good in zip(cells, plain.tolist(), strict=True) if good])
+        target[plain] = data.reshape(-1, width)
+    absent = np.zeros(len(cells), bool)
+    absent[plain] = np.isnan(target[plain, 0])
+    for row in np.flatnonzero(absent):
+        absent[row] = np.isnan(target[row]).all()
+    target[absent] = 0
+    for row in np.flatnonzero(~plain):
+        cell = _vector(cells[row])
+        absent[row] = not len(cell) or np.isnan(cell).all()
+        if absent[row]:
             continue
         if len(cell) == N_BASES**2 and width == N_PAIRS:
             cell = np.reshape(cell, (N_BASES, N_BASES))[np.tril_indices(N_BASES, -1)]
@@ -185,7 +181,6 @@ def fill(target: np.ndarray, column: Any, name: str, source_id: np.ndarray) -> n
             raise DataError(f"{name} of source {source_id[row]} (row {row}) has {len(cell)} values, expected "
                             f"{width}: is the file truncated, or not an XP product?")
         target[row] = cell
-        absent[row] = False
     return absent
 
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-try:
-    from astrofm.data.linespread import LineSpread
-except ImportError:  # until the room is there
-    LineSpread = None
+from astrofm.data.linespread import LineSpread
 
 #: vacuum wavelength in nm and FWHM in nm; see `xp_line_spread`
 WAVE_NM = (336, 360, 400, 430, 460, 486, 520, 560, 600, 635,
@@ -36,6 +33,4 @@ def xp_line_spread() -> LineSpread:
     agree to about 15 %. The resolving power is 45-75 in BP and 100 to 35 in RP, in line with the 30-100
     of De Angeli et al. (2023, 2023A&A...674A...2D).
     """
-    if LineSpread is None:
-        return None
     return LineSpread.sampled(np.array(WAVE_NM) * 10.0, np.array(FWHM_NM) * 10.0)

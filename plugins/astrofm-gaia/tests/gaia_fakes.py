@@ -94,8 +94,7 @@ def _astropy(table: dict[str, list]) -> Table:
                                 for item in column]
         else:
             bare = [item is None for item in column]
-            columns[name] = MaskedColumn([0 if b else x for b, x in zip(bare, column, strict=True)], mask=bare) \
-                if any(bare) else column
+            columns[name] = MaskedColumn([0 if item is None else item for item in column], mask=bare)
     return Table(columns)
 
 
