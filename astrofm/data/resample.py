@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from threading import Lock
 
 import numpy as np
@@ -121,43 +122,45 @@ def resample(wave: np.ndarray, value: np.ndarray, error: np.ndarray, mask: np.nd
         raise DataError(f"wave has shape {wave.shape}, the spectra have {value.shape}")
     _check_increasing(wave, grid)
     dtype = np.result_type(value.dtype, np.float32)
-    clean = np.where(mask, 0, value).astype(dtype, copy=False)
-    spread = np.where(mask, 0, error).astype(dtype, copy=False)
-    parts = _shared_grid if wave.ndim == 1 else _own_grids
-    total, variance, covered = parts(wave, clean, spread, ~mask, grid)
-    bad = covered < COVERED * np.diff(pixel_edges(grid))
-    safe = np.where(bad, 1, covered)
-    return (np.where(bad, 0, total / safe).astype(dtype, copy=False),
-            np.where(bad, 0, np.sqrt(variance) / safe).astype(dtype, copy=False), bad)
-
-
-def _shared_grid(wave: np.ndarray, value: np.ndarray, error: np.ndarray, good: np.ndarray,
-                 grid: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    matrix = overlap_matrix(wave, grid).astype(value.dtype)
-    squared = matrix.multiply(matrix).tocsr()
-    out = [np.empty((len(value), len(grid)), value.dtype) for _ in range(3)]
-    total, variance, covered = out
-    width = np.asarray(matrix.sum(1)).ravel()
-    for start in range(0, len(value), BLOCK):
-        rows = slice(start, start + BLOCK)
-        scale = np.max(error[rows], initial=0) or value.dtype.type(1)
-        total[rows] = (matrix @ np.ascontiguousarray(value[rows].T)).T
-        variance[rows] = (squared @ np.square(np.ascontiguousarray(error[rows].T) / scale)).T * scale**2
-        covered[rows] = width if good[rows].all() else (matrix @ np.ascontiguousarray(good[rows].T, value.dtype)).T
-    return total, variance, covered
-
-
-def _own_grids(wave: np.ndarray, value: np.ndarray, error: np.ndarray, good: np.ndarray,
-               grid: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    n, m = len(value), len(grid)
-    out = [np.empty((n, m)) for _ in range(3)]
-    target = pixel_edges(grid)
+    part = _shared_grid(wave, grid, dtype) if wave.ndim == 1 else _own_grids(grid)
+    least = (COVERED * np.diff(pixel_edges(grid))).astype(dtype)
+    n = len(value)
+    out = np.empty((n, len(grid)), dtype), np.empty((n, len(grid)), dtype), np.empty((n, len(grid)), bool)
     for start in range(0, n, BLOCK):
         rows = slice(start, start + BLOCK)
-        block = _block(wave[rows], value[rows], error[rows], good[rows], target)
-        for whole, part in zip(out, block, strict=True):
-            whole[rows] = part
-    return tuple(out)
+        good = ~mask[rows]
+        whole = bool(good.all())
+        block = [x[rows] if whole else np.where(good, x[rows], 0) for x in (value, error)]
+        total, variance, covered = part(wave[rows] if wave.ndim == 2 else wave, *block, good)
+        bad = covered < least
+        covered = np.where(bad, 1, covered)
+        total[bad] = variance[bad] = 0
+        np.divide(total, covered, out=out[0][rows], casting="same_kind")
+        np.divide(np.sqrt(variance), covered, out=out[1][rows], casting="same_kind")
+        out[2][rows] = bad
+    return out
+
+
+def _shared_grid(wave: np.ndarray, grid: np.ndarray, dtype: np.dtype) -> Callable[..., tuple[np.ndarray, ...]]:
+    """Give the function that integrates a block of spectra which share ``wave``."""
+    matrix = overlap_matrix(wave, grid).astype(dtype)
+    squared = matrix.multiply(matrix).tocsr()
+    width = np.asarray(matrix.sum(1)).ravel()
+
+    def part(wave, value, error, good):
+        scale = np.max(error, initial=0) or 1.0
+        total = matrix @ np.ascontiguousarray(value.T, dtype)
+        variance = squared @ np.square(np.ascontiguousarray(error.T, dtype) / dtype.type(scale))
+        covered = width if good.all() else (matrix @ np.ascontiguousarray(good.T, dtype)).T
+        return total.T, variance.T * dtype.type(scale) ** 2, np.broadcast_to(covered, total.T.shape)
+
+    return part
+
+
+def _own_grids(grid: np.ndarray) -> Callable[..., tuple[np.ndarray, ...]]:
+    """Give the function that integrates a block of spectra which have a grid each."""
+    target = pixel_edges(grid)
+    return lambda wave, value, error, good: _block(wave, value, error, good, target)
 
 
 def _block(wave: np.ndarray, value: np.ndarray, error: np.ndarray, good: np.ndarray,
