@@ -37,11 +37,33 @@ class Normalised(FakeInstrument):
 
 
 class WithGaps(FakeInstrument):
-    grid = np.concatenate([np.linspace(*arm, 90) for arm in ((4000, 4400), (5000, 5500), (6200, 7000))]) * u.AA
+    arms = [np.linspace(4000, 4400, 90), np.linspace(5000, 5500, 90), np.linspace(6200, 7000, 90)]
+    grid = np.concatenate(arms) * u.AA
 
 
-MAKES = [FakeInstrument, InAir, Backwards, Infrared, InNanometres, InJansky, Normalised, WithGaps]
-PROMISES = sorted(name for name in dir(InstrumentTests) if name.startswith("test_") and not hasattr(CardTests, name))
+class ExampleOnAnotherGrid(FakeInstrument):
+    """Its stars come with other pixels than its grid's, and are resampled."""
+
+    pixels = np.linspace(3900, 7100, 700)
+
+    def example(self, seed=0):
+        other = FakeInstrument()
+        other.grid = self.pixels * u.AA
+        return other.example(seed)
+
+
+class ExampleOnACoarserGrid(ExampleOnAnotherGrid):
+    pixels = np.linspace(4000, 7000, 120)
+
+
+class ExampleWithinTheGrid(ExampleOnAnotherGrid):
+    pixels = np.linspace(4321, 6543, 500)
+
+
+MAKES = [FakeInstrument, InAir, Backwards, Infrared, InNanometres, InJansky, Normalised, WithGaps,
+         ExampleOnAnotherGrid, ExampleOnACoarserGrid, ExampleWithinTheGrid]
+PROMISES = sorted(name for name in dir(InstrumentTests)
+                  if name.startswith("test_") and not hasattr(CardTests, name))
 
 
 @pytest.mark.parametrize("promise", PROMISES)
