@@ -150,4 +150,5 @@ def _tensor(matrix, device: torch.device) -> torch.Tensor:
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta", category=UserWarning)
         return torch.sparse_csr_tensor(
             torch.from_numpy(matrix.indptr.astype(np.int64)), torch.from_numpy(matrix.indices.astype(np.int64)),
-            torch.from_numpy(matrix.data.astype(np.float32)), size=matrix.shape, device=device)
+            torch.from_numpy(matrix.data.astype(np.float32)), size=matrix.shape, device=device,
+            check_invariants=True)
