@@ -23,9 +23,9 @@ BLOCK = 256
 class Design(NamedTuple):
     """The instrument model as matrices, for one combination of photometers.
 
-    ``pixels``: those that BP and RP reach; ``flux``: for each a float64 (55, pixels) matrix, W m-2 nm-1 a unit
-    of coefficient; ``variance``: for each a float64 (1540, pixels) matrix from packed covariances; ``mask``:
-    bool (343,), True where this combination knows nothing.
+    ``pixels``: those that BP and RP reach; ``flux``: for each a float64 (55, pixels) matrix, W m-2 nm-1 a
+    unit of coefficient; ``variance``: for each a float64 (1540, pixels) matrix from packed covariances;
+    ``mask``: bool (343,), True where this combination knows nothing.
     """
 
     pixels: tuple[slice, slice]
@@ -54,7 +54,7 @@ def instrument_model() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     Notes
     -----
-    Montegriffo et al. 2023, 2023A&A...674A...3M; Ruz-Mieres & Zuzic, GaiaXPy, doi:10.5281/zenodo.11617977.
+    Montegriffo et al. 2023, 2023A&A...674A...3M; GaiaXPy, https://github.com/gaia-dpci/GaiaXPy.
     """
     try:
         with warnings.catch_warnings():

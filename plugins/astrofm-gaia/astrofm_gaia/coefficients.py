@@ -161,7 +161,7 @@ def fill(target: np.ndarray, column: Any, name: str, source_id: np.ndarray) -> n
     """
     width = target.shape[1]
     cells = list(column)
-    plain = np.fromiter((type(cell) is np.ndarray and cell.shape == (width,) for cell in cells), bool, len(cells))
+    plain = np.array([type(cell) is np.ndarray and cell.shape == (width,) for cell in cells], bool)
     if plain.any():
         data = np.concatenate([cell for cell, good in zip(cells, plain.tolist(), strict=True) if good])
         target[plain] = data.reshape(-1, width)
