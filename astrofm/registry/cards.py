@@ -21,6 +21,8 @@ class Card:
         Bibcode, DOI or arXiv number of the paper to cite.
     license : str
         SPDX expression.
+    formats : tuple of str
+        Names under which specutils' ``Spectrum.read(path, format=...)`` knows the files of an instrument.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Card:
     summary: str
     reference: str = ""
     license: str = ""
+    formats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

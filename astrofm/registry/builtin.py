@@ -1,0 +1,31 @@
+"""astrofm's own parts, through the same door as everybody's."""
+
+from __future__ import annotations
+
+from .cards import Card
+from .hookspecs import hookimpl
+
+_LICENSE = "BSD-3-Clause"
+
+
+@hookimpl
+def astrofm_encoders() -> list[Card]:
+    """Offer the any-wavelength trunk."""
+    return [Card("any-wavelength", "astrofm.nn.trunk:AnyWavelengthEncoder",
+                 "spectra of any range and sampling, as patches that know wavelength, error and mask",
+                 "arXiv:2111.06377", _LICENSE)]
+
+
+@hookimpl
+def astrofm_aligners() -> list[Card]:
+    """Offer the shared space."""
+    return [Card("shared-space", "astrofm.nn.shared:SharedSpace",
+                 "one space for all instruments, decoded at any wavelength", "arXiv:2103.00020", _LICENSE)]
+
+
+@hookimpl
+def astrofm_heads() -> list[Card]:
+    """Offer numbers with errors, and classes with probabilities."""
+    return [Card("gaussian", "astrofm.nn.heads:GaussianHead", "numbers, each with its own error",
+                 "1994icnn.conf...55N", _LICENSE),
+            Card("classes", "astrofm.nn.heads:ClassHead", "probabilities of named classes", "", _LICENSE)]
