@@ -161,9 +161,11 @@ class SpectrumInstrument(Instrument):
         """Make a batch from arrays of shape ``(n, p)`` that are on the grid and in the unit already."""
         meta = dict(meta or {})
         meta.setdefault("id", [""] * len(value))
+        with np.errstate(over="ignore"):
+            value, error = np.asarray(value).astype(np.float32), np.asarray(error).astype(np.float32)
         mask = mask | ~np.isfinite(value) | ~np.isfinite(error) | ~(error > 0)
-        return Batch(self.name, self.wavelength(), np.where(mask, 0, value).astype(np.float32, copy=False),
-                     np.where(mask, 0, error).astype(np.float32, copy=False), mask, meta=meta)
+        value[mask], error[mask] = 0, 0
+        return Batch(self.name, self.wavelength(), value, error, mask, meta=meta)
 
     def sample(self, data: Spectrum) -> Sample:
         """Check a spectrum and put it on the grid as arrays.

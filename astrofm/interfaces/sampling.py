@@ -121,7 +121,11 @@ def put_on_grid(wave: np.ndarray, value: np.ndarray, error: np.ndarray, mask: np
         bad = np.ones(len(grid), bool)
         full[0, place], full[1, place], bad[place] = value[taken], error[taken], mask[taken]
         value, error, mask = full[0], full[1], bad
-    return value.astype(np.float32), error.astype(np.float32), mask, offset is None
+    with np.errstate(over="ignore"):
+        value, error = value.astype(np.float32), error.astype(np.float32)
+    mask = mask | ~np.isfinite(value) | ~np.isfinite(error) | ~(error > 0)
+    value[mask], error[mask] = 0, 0
+    return value, error, mask, offset is None
 
 
 def grid_offset(wave: np.ndarray, grid: np.ndarray) -> int | None:

@@ -43,7 +43,8 @@ def fits_blocks(path: Path, product: str, rows: int) -> Iterator[dict[str, Any]]
                 part = data[start:start + rows]
                 yield {name: _native(part[names[name]]) for name in wanted}
                 done = start + len(part)
-    except (OSError, EOFError, ValueError, TypeError, IndexError, KeyError, zlib.error, UserWarning) as error:
+    except (fits.VerifyError, OSError, EOFError, ValueError, TypeError, IndexError, KeyError, AttributeError,
+            OverflowError, zlib.error, UserWarning) as error:
         raise ReadError(f"cannot read {path} beyond row {done}: {error or type(error).__name__}: "
                         "is the download complete?") from error
 
@@ -93,7 +94,7 @@ def parquet_columns(path: Path, *, strict: bool = False) -> dict[str, int | None
         return {}
     try:
         schema = pyarrow.parquet.read_schema(path)
-    except (OSError, pyarrow.ArrowException) as error:
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
         if strict:
             raise ReadError(f"cannot read {path}: {error}") from error
         return {}

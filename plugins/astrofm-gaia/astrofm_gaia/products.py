@@ -166,7 +166,7 @@ def _votable_columns(head: bytes) -> dict[str, int | None]:
 def _text_columns(head: bytes) -> dict[str, int | None]:
     from .text import delimiter_of
 
-    lines = head.decode("utf-8", "replace").splitlines()
+    lines = head.decode("utf-8-sig", "replace").splitlines()
     content = [line for line in lines if line.strip() and not line.startswith("#")]
     if not content:
         return {}

@@ -47,7 +47,7 @@ def text_blocks(path: Path, product: str, rows: int) -> Iterator[dict[str, Any]]
     """
     done = 0
     try:
-        with open_bytes(path) as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="") as stream:
+        with open_bytes(path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as stream:
             comments, first = [], stream.readline()
             while first.startswith("#") or (first and not first.strip()):
                 comments.append(first)

@@ -177,6 +177,16 @@ def test_nan_pixels_of_sampled_spectra_are_masked_and_counted(tmp_path):
         assert star.meta["n_bad"] == 5
 
 
+def test_numbers_beyond_single_precision_are_masked(tmp_path):
+    table = fake_sampled(1)
+    for name in ("flux", "flux_error"):
+        table[name][0] = table[name][0].astype(float)
+    table["flux"][0][7], table["flux_error"][0][9], table["flux_error"][0][11] = 1e60, 1e60, 1e-60
+    star, = GaiaXP().read(write(table, tmp_path, "csv"))
+    assert np.flatnonzero(star.mask).tolist() == [7, 9, 11]
+    assert np.flatnonzero(GaiaXP().sample(star).mask).tolist() == [7, 9, 11]
+
+
 def test_spectra_carry_what_their_covariance_needs(table, tmp_path):
     star = GaiaXP().read(write(table, tmp_path, "csv"))[0]
     matrix = covariance(star.meta["coefficients"])
