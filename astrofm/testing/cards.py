@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     from ..registry.cards import Card
 
-NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 _LIST = """
@@ -60,12 +60,12 @@ class CardTests:
 
     def card(self) -> Card:
         """Find the card of the part under test."""
-        from ..registry import cards
+        from ..registry import cards, get_part
 
         assert self.name, f"set `name` in {type(self).__name__} to the registered name of your part"
         found = cards(self.kind)
-        assert self.name in found, (f"no plugin offers {self.name!r} among the {self.kind}; installed: "
-                                    f"{', '.join(sorted(found)) or 'none'}. Is the package installed?")
+        if self.name not in found:
+            get_part(self.kind, self.name)  # raises, and says whether it is missing, broken or claimed twice
         return found[self.name]
 
     def test_card_is_complete(self):

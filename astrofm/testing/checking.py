@@ -43,6 +43,8 @@ def check(name: str, kind: str | None = None) -> int:
     ------
     UnknownNameError
         If no installed plugin offers the name.
+    AmbiguousError, PluginError
+        If two plugins offer it, or its class can't be imported.
     """
     kinds = _kinds(name, kind)
     if find_spec("pytest") is None:
@@ -63,14 +65,22 @@ def check(name: str, kind: str | None = None) -> int:
 
 
 def _kinds(name: str, kind: str | None) -> list[str]:
-    from ..registry import cards
+    from ..registry import cards, get_part
 
     if kind is not None and kind not in SUITES:
         raise UnknownNameError(f"no kind of part is called {kind!r}: say one of {', '.join(SUITES)}")
     asked = list(SUITES) if kind is None else [kind]
-    found = [each for each in asked if name in cards(each)]
+    found = []
+    for each in asked:
+        try:
+            get_part(each, name)
+        except UnknownNameError:
+            if kind is not None:
+                raise
+        else:
+            found.append(each)
     if not found:
-        installed = "; ".join(f"{each}: {', '.join(sorted(cards(each))) or 'none'}" for each in asked)
+        installed = "; ".join(f"{each}: {', '.join(cards(each)) or 'none'}" for each in asked)
         raise UnknownNameError(f"no part named {name!r} to check. Installed: {installed}. "
                                "See: astrofm plugins")
     return found
