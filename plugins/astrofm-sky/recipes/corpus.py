@@ -1,0 +1,175 @@
+"""The stars that ``stellar-tiny`` learns from: real libraries and models on one grid, with labels where they have them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from astrofm_sky import libraries
+from astrofm_sky.sources import Sources
+
+#: how often a star of each group is drawn
+GROUPS = {"miles": 0.60, "kurucz": 0.05, "stelib": 0.05, "templates": 0.09, "archetypes": 0.21}
+#: scales on which two stars are neighbours: log10 teff, logg, fe_h
+NEAR = np.array([0.02, 0.4, 0.3])
+NEIGHBOURS = 8
+#: temperature of the classes of dwarfs (Pecaut & Mamajek 2013, ApJS 208, 9) and giants (Alonso et al. 1999, A&AS 140,
+#: 261; van Belle et al. 1999, AJ 117, 521); numeric classes, B0 = 20 ... M0 = 70
+DWARFS = np.array([
+    (15, 41400), (19, 33300), (20, 31400), (21, 26000), (22, 20600), (23, 17000), (25, 15700), (27, 14000), (28, 12300),
+    (29, 10700), (30, 9700), (32, 8840), (34, 8270), (35, 8080), (37, 7800), (39, 7440), (40, 7220), (42, 6810),
+    (44, 6640), (45, 6510), (46, 6340), (48, 6170), (49, 6040), (50, 5920), (52, 5770), (54, 5680), (55, 5660),
+    (56, 5590), (58, 5490), (59, 5340), (60, 5280), (61, 5170), (62, 5040), (63, 4840), (64, 4600), (65, 4410),
+    (66, 4230), (67, 4070), (70, 3850), (71, 3660), (72, 3560), (73, 3430), (74, 3210), (75, 3060), (76, 2810)])
+GIANTS = np.array([
+    (40, 7200), (45, 6470), (50, 5800), (55, 5050), (58, 4900), (60, 4750), (61, 4600), (62, 4450), (63, 4300),
+    (64, 4150), (65, 3950), (67, 3890), (70, 3820), (71, 3760), (72, 3700), (73, 3620), (74, 3540), (75, 3420),
+    (76, 3240), (77, 3100), (78, 2900)])
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """Stars in the rest frame, without extinction.
+
+    Parameters
+    ----------
+    wavelength : ndarray, shape ``(P,)``
+    flux : ndarray of float32, shape ``(N, P)``
+        Natural log of the flux over its median.
+    labels : ndarray, shape ``(N, 3)``
+        ``teff logg fe_h``; NaN where unknown.
+    kind : ndarray, shape ``(N,)``
+        Numeric class; NaN where unknown.
+    group : ndarray of int, shape ``(N,)``
+        Index into `GROUPS`.
+    chance : ndarray, shape ``(N,)``
+        How often a star is drawn; 0 for held-out stars.
+    neighbour : ndarray of int, shape ``(N, NEIGHBOURS)``
+        Stars of the same group and split with like labels; itself where there are fewer.
+    held_out : ndarray of bool, shape ``(N,)``
+        Labelled stars kept for calibration.
+    """
+
+    wavelength: np.ndarray
+    flux: np.ndarray
+    labels: np.ndarray
+    kind: np.ndarray
+    group: np.ndarray
+    chance: np.ndarray
+    neighbour: np.ndarray
+    held_out: np.ndarray
+
+    def draw(self, random: np.random.Generator, count: int, *,
+             held_out: bool = False) -> tuple[Sources, np.ndarray, np.ndarray]:
+        """Draw stars, each blended in log flux with a neighbour of like labels.
+
+        Returns
+        -------
+        sources : Sources
+        labels : ndarray, shape ``(count, 3)``
+        kinds : ndarray, shape ``(count,)``
+            Numeric class.
+        """
+        chance = self.held_out / self.held_out.sum() if held_out else self.chance
+        first = random.choice(len(self.flux), count, p=chance)
+        second = self.neighbour[first, random.integers(0, NEIGHBOURS, count)]
+        share = np.where(random.random(count) < 0.25, 0.0, random.random(count))
+        if held_out:
+            share[:] = 0.0
+        weight = share[:, None].astype(np.float32)
+        flux = np.exp((1 - weight) * self.flux[first] + weight * self.flux[second])
+        labels = self.labels.copy()
+        labels[:, 0] = np.log10(labels[:, 0])
+        labels = (1 - share[:, None]) * labels[first] + share[:, None] * labels[second]
+        labels[:, 0] = 10 ** labels[:, 0]
+        kind = np.where(share < 0.5, self.kind[first], self.kind[second])
+        kind = np.where(np.isfinite(labels[:, 0]), kind_of(labels[:, 0], labels[:, 1]), kind)
+        sources = Sources(self.wavelength, flux, None, {}, [str(k) for k in first], libraries.RESOLUTION)
+        return sources, labels, kind
+
+
+def kind_of(teff: np.ndarray, logg: np.ndarray) -> np.ndarray:
+    """Give the numeric class of stars from temperature and gravity; NaN stays NaN."""
+    def look_up(table):
+        return np.interp(-np.log10(np.nan_to_num(teff, nan=5000.0)), -np.log10(table[:, 1]), table[:, 0])
+
+    giant = np.clip((3.7 - np.nan_to_num(logg, nan=4.5)) / 0.8, 0, 1) * (np.nan_to_num(teff, nan=5000.0) < 7000)
+    kind = (1 - giant) * look_up(DWARFS) + giant * look_up(GIANTS)
+    return np.where(np.isfinite(teff) & np.isfinite(logg), kind, np.nan)
+
+
+def load_corpus(data: Path, *, cache: Path) -> Corpus:
+    """Read the libraries (a minute), or what an earlier call kept in ``cache``."""
+    if cache.exists():
+        with np.load(cache, allow_pickle=False) as kept:
+            return Corpus(**{field.name: kept[field.name] for field in fields(Corpus)})
+    corpus = _make(data)
+    np.savez(cache, **{field.name: getattr(corpus, field.name) for field in fields(Corpus)})
+    return corpus
+
+
+def _make(data: Path) -> Corpus:
+    models = libraries.archetypes(data)
+    templates = libraries.templates(data)
+    stelib, _ = libraries.extend(libraries.stelib(data), models)
+    references = Sources.concatenate([stelib, templates, libraries.archetypes(data, count=9000, seed=2)])
+    miles, _ = libraries.extend(libraries.miles(data), references)
+    kurucz, _ = libraries.extend(libraries.kurucz(data), models)
+    every = {"miles": miles, "kurucz": kurucz, "stelib": stelib, "templates": libraries.extend(templates, models)[0],
+             "archetypes": libraries.extend(models, models)[0]}
+    flux, labels, kind, group = [], [], [], []
+    for k, name in enumerate(GROUPS):
+        part = every[name]
+        count = len(part.flux)
+        values = np.where(part.mask, np.nan, part.flux)
+        values = values / np.nanmedian(values, axis=1, keepdims=True)
+        flux.append(np.log(np.nan_to_num(values, nan=1e-4).clip(1e-4)).astype(np.float32))
+        empty = np.full(count, np.nan)
+        labels.append(np.stack([part.labels.get(x, empty) for x in ("teff", "logg", "fe_h")], axis=1))
+        kind.append(part.labels.get("type", empty))
+        group += [k] * count
+    labels, group = np.concatenate(labels), np.array(group)
+    held_out = _held_out(labels, group)
+    return Corpus(miles.wavelength, np.concatenate(flux), labels, np.concatenate(kind), group,
+                  _chance(labels, group, held_out), _neighbours(labels, group, held_out), held_out)
+
+
+def _held_out(labels: np.ndarray, group: np.ndarray) -> np.ndarray:
+    known = np.flatnonzero((group == 0) & np.isfinite(labels).all(1))
+    held = np.zeros(len(group), bool)
+    held[np.random.default_rng(7).choice(known, len(known) // 10, replace=False)] = True
+    return held
+
+
+def _scaled(labels: np.ndarray) -> np.ndarray:
+    return np.column_stack([np.log10(labels[:, 0]), labels[:, 1], labels[:, 2]]) / NEAR
+
+
+def _chance(labels: np.ndarray, group: np.ndarray, held_out: np.ndarray) -> np.ndarray:
+    chance = np.zeros(len(group))
+    place = _scaled(labels)
+    for k, share in enumerate(GROUPS.values()):
+        rows = np.flatnonzero((group == k) & ~held_out)
+        if np.isfinite(labels[rows, 0]).any():
+            rows = rows[np.isfinite(labels[rows, :2]).all(1)]
+            distance = np.linalg.norm(np.nan_to_num(place[rows][:, None, :2] - place[rows][None, :, :2]), axis=2)
+            weight = (distance < 2).sum(1) ** -0.5
+        else:
+            weight = np.ones(len(rows))
+        chance[rows] = share * weight / weight.sum()
+    return chance / chance.sum()
+
+
+def _neighbours(labels: np.ndarray, group: np.ndarray, held_out: np.ndarray) -> np.ndarray:
+    nearest = np.repeat(np.arange(len(group))[:, None], NEIGHBOURS, axis=1)
+    place = _scaled(labels)
+    for k in np.unique(group):
+        rows = np.flatnonzero((group == k) & ~held_out & np.isfinite(labels).all(1))
+        if len(rows) <= NEIGHBOURS:
+            continue
+        distance = np.linalg.norm(place[rows][:, None] - place[rows][None], axis=2)
+        order = distance.argsort(1)[:, 1: NEIGHBOURS + 1]
+        near = np.take_along_axis(distance, order, 1) < 3.0
+        nearest[rows] = np.where(near, rows[order], rows[:, None])
+    return nearest

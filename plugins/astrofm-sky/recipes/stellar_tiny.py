@@ -1,0 +1,147 @@
+"""The recipe of ``stellar-tiny``: public stellar libraries, observed by simulation, make one small model.
+
+    python plugins/astrofm-sky/recipes/stellar_tiny.py --data DATA -o runs/stellar-tiny
+
+``DATA`` is the folder with ``spectral-libraries star-archetypes sdss`` (see docs/sky.rst). Three stages, each with
+checkpoints: started again, the run goes on. *pretrain*: hidden patches are predicted from seen ones.
+*align*: views of the same star by several instruments are brought together and decode each other.
+*fit*: labels. Survey labels of any instrument's own pipeline are never used.
+"""
+
+from __future__ import annotations
+
+import argparse
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from corpus import Corpus, load_corpus
+from torch import nn
+from views import View, Views
+
+from astrofm.nn.heads import ClassHead, GaussianHead
+from astrofm.nn.shared import SharedSpace
+from astrofm.nn.trunk import AnyWavelengthEncoder
+from astrofm.training import Schedule, class_loss, contrastive_loss, label_loss, reconstruction_loss, train
+
+LABELS = [
+    {"name": "teff", "unit": "K", "description": "effective temperature", "low": 2800.0, "high": 36000.0,
+     "centre": 3.76, "spread": 0.12, "log": True},
+    {"name": "logg", "unit": "dex", "description": "log10 of surface gravity in cm/s2", "low": 0.0, "high": 5.5,
+     "centre": 3.2, "spread": 1.2},
+    {"name": "fe_h", "unit": "dex", "description": "iron abundance relative to the Sun", "low": -2.9, "high": 1.0,
+     "centre": -0.4, "spread": 0.6},
+    {"name": "a_v", "unit": "mag", "description": "extinction in V", "low": 0.0, "high": 4.0,
+     "centre": 0.8, "spread": 0.8},
+    {"name": "rv", "unit": "km/s", "description": "radial velocity", "low": -500.0, "high": 500.0,
+     "centre": 0.0, "spread": 120.0},
+]
+CLASSES = [f"{letter}{k}" for letter in "OBAFGKM" for k in range(10)][5:]
+#: numeric class of the first of CLASSES (O5), on the scale B0 = 20 ... M0 = 70
+FIRST_CLASS = 15
+#: part of the steps each stage takes, and the part of the patches it sees
+STAGES = {"pretrain": (0.12, 0.4), "align": (0.73, 0.6), "fit": (0.15, 1.0)}
+#: patches decoded a view and step
+DECODED = 8
+
+
+def build() -> nn.ModuleDict:
+    """Make the parts with fresh weights."""
+    return nn.ModuleDict({
+        "encoder": AnyWavelengthEncoder(dim=256, width=192, depth=5, heads=6, expansion=3, patch=64, hidden=256),
+        "aligner": SharedSpace(source_dim=256, dim=256, width=320, depth=2, patch=64),
+        "atmosphere": GaussianHead(dim=256, labels=LABELS, hidden=256, depth=2),
+        "spectral_type": ClassHead(dim=256, label="spectral_type", classes=CLASSES, description="spectral class",
+                                   hidden=192),
+    })
+
+
+class Objective:
+    """Losses of a step: the data are drawn from the step's number, the next step's while this one learns."""
+
+    def __init__(self, modules: nn.ModuleDict, corpus: Corpus, *, stage: str, stars: int, offset: int, workers: int):
+        self.modules, self.stage = modules, stage
+        self.views = Views(corpus, stars=stars)
+        self.offset = offset
+        self.pool = ThreadPoolExecutor(workers)
+        self.ahead = {}
+        self.workers = workers
+
+    def __call__(self, step: int):
+        for later in range(step, step + self.workers + 1):
+            if later not in self.ahead:
+                self.ahead[later] = self.pool.submit(self.views.draw, self.offset + later)
+        views, labels, kinds = self.ahead.pop(step).result()
+        return self.losses(views, torch.from_numpy(labels), torch.from_numpy(kinds), step)
+
+    def losses(self, views: list[View], labels: torch.Tensor, kinds: torch.Tensor, step: int):
+        m = self.modules
+        generator = torch.Generator().manual_seed(self.offset + step)
+        keep = STAGES[self.stage][1]
+        shared = [m["aligner"].align(m["encoder"].embed_part(v.seen.tensors(), keep, generator), v.seen.instrument)
+                  for v in views]
+        parts = {"reconstruct": self._reconstruct(shared, views, generator)}
+        loss = parts["reconstruct"]
+        if self.stage != "pretrain":
+            parts["contrast"] = sum(contrastive_loss(shared[i], shared[j]) for i, j in ((0, 1), (0, 2), (1, 2))) / 3
+            loss = 0.5 * loss + 0.3 * parts["contrast"]
+            truth = m["atmosphere"].standardise(labels)
+            weights = (1.0, 0.5, 0.7)
+            parts["labels"] = sum(w * label_loss(*m["atmosphere"].standardised(z), truth)
+                                  for w, z in zip(weights, shared, strict=True))
+            parts["types"] = sum(w * class_loss(m["spectral_type"].scores(z), kinds)
+                                 for w, z in zip(weights, shared, strict=True))
+            loss = loss + 1.5 * parts["labels"] + 0.15 * parts["types"]
+        return loss, {key: float(item.detach()) for key, item in parts.items()}
+
+    def _reconstruct(self, shared: list[torch.Tensor], views: list[View], generator: torch.Generator):
+        total = 0.0
+        lattice, aligner = self.modules["encoder"].lattice, self.modules["aligner"]
+        for k, view in enumerate(views):
+            wanted = (view.seen if self.stage == "pretrain" else view.truth).tensors()
+            plan = lattice.plan(wanted.coordinate)
+            patches = lattice.patches(plan, wanted.value, wanted.error, wanted.mask)
+            chosen = torch.randperm(plan.patches, generator=generator)[:DECODED].sort().values
+            target = [x[:, chosen] for x in patches]
+            index = plan.first + lattice.size * chosen
+            sources = [k] if self.stage == "pretrain" else range(len(views))
+            for source in sources:
+                decoded = aligner.decode_patches(shared[source], index, plan.level)
+                total = total + reconstruction_loss(*decoded, *target) / len(sources) / len(views)
+        return total
+
+
+def main() -> None:
+    """Run the stages."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of the libraries")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--stars", type=int, default=96, help="stars a step")
+    parser.add_argument("--rate", type=float, default=8e-4)
+    parser.add_argument("--workers", type=int, default=1)
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    corpus = load_corpus(options.data, cache=options.output / "corpus.npz")
+    torch.manual_seed(0)
+    torch.set_float32_matmul_precision("medium")
+    modules = build()
+    print(f"{sum(p.numel() for p in modules.parameters()):,} parameters, {len(corpus.flux):,} sources", flush=True)
+    offset = 0
+    for stage, (part, _) in STAGES.items():
+        steps = int(part * options.steps)
+        rate = options.rate * (0.25 if stage == "fit" else 1.0)
+        schedule = Schedule(steps=steps, learning_rate=rate, warmup=min(150, steps // 4),
+                            final=0.5 if stage == "pretrain" else 0.2 if stage == "align" else 0.01)
+        objective = Objective(modules, corpus, stage=stage, stars=options.stars, offset=offset,
+                              workers=options.workers)
+        train(modules, objective, schedule, folder=options.output / stage,
+              progress=lambda line, stage=stage: print(stage, line, flush=True))
+        offset += 1_000_000
+    torch.save(modules.state_dict(), options.output / "modules.pt")
+    np.save(options.output / "held_out.npy", corpus.held_out)
+
+
+if __name__ == "__main__":
+    main()
