@@ -13,5 +13,6 @@ def astrofm_instruments() -> list[Card]:
             summary="Gaia BP/RP (XP) spectra, continuous or sampled, 336-1020 nm in 2 nm",
             reference="2023A&A...674A...2D",
             license="BSD-3-Clause",
+            formats=("Gaia XP",),
         )
     ]

@@ -27,7 +27,8 @@ def xp_line_spread() -> LineSpread:
     Fitted to the 89 CALSPEC standards (Bohlin et al. 2014, 2014PASP..126..711B) that have both an XP
     spectrum and a spectrum of their own, taking the FWHM as the dispersion of the photometer
     (nm a pseudo-pixel, Montegriffo et al. 2023, 2023A&A...674A...3M) times ``exp(a + b t)`` in each of BP
-    and RP, and shifted by up to 10 % where the lines ask for it. The lines it rests on are the Balmer series and Ca H and K below 500 nm, H alpha at 656 nm,
+    and RP, and shifted by up to 10 % where the lines ask for it. They are the Balmer series and Ca H and K
+    below 500 nm, H alpha at 656 nm,
     and Ca II and the Paschen series from 840 to 950 nm; between 540 and 640 nm, and beyond 950 nm, it
     is the dispersion that carries the curve on. Fits to A stars, white dwarfs and cool stars alone
     agree to about 15 %. The resolving power is 44-70 in BP and 100 to 35 in RP, in line with the 30-100
