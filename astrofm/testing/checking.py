@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import textwrap
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 from unittest import mock
 
 from ..errors import UnknownNameError
+
+if TYPE_CHECKING:
+    import pytest
 
 SUITES = {"instruments": "InstrumentTests", "encoders": "EncoderTests", "aligners": "AlignerTests",
           "heads": "HeadTests"}
@@ -18,7 +23,7 @@ _MODULE = """
 from astrofm.testing import {suite}
 
 
-class Test{title}({suite}):
+class Test{kind}({suite}):
     name = {name!r}
 """
 
@@ -53,15 +58,58 @@ def check(name: str, kind: str | None = None) -> int:
         return 2
     import pytest
 
+    report = Report()
     with tempfile.TemporaryDirectory(prefix="astrofm-check-") as folder:
-        settings = Path(folder) / "pytest.ini"
-        settings.write_text("[pytest]\npython_files = check_*.py\n")
+        (Path(folder) / "pytest.ini").write_text("[pytest]\npython_files = check_*.py\n")
         for each in kinds:
-            (Path(folder) / _file_name(name, each)).write_text(
-                _MODULE.format(suite=SUITES[each], title=each.title(), name=name))
-        with mock.patch.dict(os.environ, {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}):
-            return int(pytest.main(["-c", str(settings), "--rootdir", folder, "--import-mode=importlib", "-p",
-                                    "no:cacheprovider", "-v", "--no-header", "--tb=short", folder]))
+            (Path(folder) / f"check_{each}.py").write_text(
+                _MODULE.format(suite=SUITES[each], kind=each, name=name))
+        alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
+        with mock.patch.dict(os.environ, alone):
+            status = pytest.main(["-c", f"{folder}/pytest.ini", "--rootdir", folder, "-p", "no:cacheprovider",
+                                  "-p", "no:terminal", "--import-mode=importlib", folder], plugins=[report])
+    report.conclude(name)
+    return int(status)
+
+
+class Report:
+    """Print the outcome of each promise as a line of words; a plugin of pytest's for one run."""
+
+    WORDS = {"passed": "kept", "failed": "BROKEN", "skipped": "skipped"}
+
+    def __init__(self):
+        self.counts = dict.fromkeys(self.WORDS, 0)
+        self.kind = ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when != "call" and report.outcome == "passed":
+            return
+        kind, promise = report.nodeid.split("::")[-2:]
+        if kind != self.kind:
+            self.kind = kind
+            print(f"as one of the {kind.removeprefix('Test')}")
+        self._tell(report.outcome, promise.removeprefix("test_").replace("_", " "), report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.outcome != "passed":
+            self._tell(report.outcome, "the suite can be collected", report)
+
+    def _tell(self, outcome: str, promise: str, report: pytest.TestReport | pytest.CollectReport) -> None:
+        self.counts[outcome] += 1
+        print(f"  {self.WORDS[outcome]:8} {promise}")
+        if outcome == "skipped" and isinstance(report.longrepr, tuple):
+            print(f"           {report.longrepr[-1].removeprefix('Skipped: ')}")
+        elif outcome == "failed":
+            crash = getattr(report.longrepr, "reprcrash", None)
+            why = crash.message.removeprefix("AssertionError: ") if crash else str(report.longrepr)
+            print(textwrap.indent(why, 11 * " "))
+            if crash and not crash.message.startswith("AssertionError"):
+                print(f"           in {crash.path}, line {crash.lineno}")
+
+    def conclude(self, name: str) -> None:
+        """Print the number of promises kept, broken and skipped."""
+        counts = [f"{count} {self.WORDS[outcome].lower()}" for outcome, count in self.counts.items()]
+        print(f"{name}: promises {', '.join(counts)}")
 
 
 def _kinds(name: str, kind: str | None) -> list[str]:
@@ -84,8 +132,3 @@ def _kinds(name: str, kind: str | None) -> list[str]:
         raise UnknownNameError(f"no part named {name!r} to check. Installed: {installed}. "
                                "See: astrofm plugins")
     return found
-
-
-def _file_name(name: str, kind: str) -> str:
-    """Name the test file so that a line of pytest's report reads like a sentence."""
-    return f"check_{kind}_{name.replace('-', '_').replace(os.sep, '_')}.py"
