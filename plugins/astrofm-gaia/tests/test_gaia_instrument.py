@@ -33,6 +33,6 @@ def test_specutils_reads_a_file_of_one_star(tmp_path):
 def test_recognising_a_file_loads_neither_the_official_tool_nor_torch(tmp_path):
     path = write(fake_sampled(1), tmp_path, "csv")
     code = ("import sys; from astrofm_gaia.instrument import GaiaXP; "
-            f"gaia = GaiaXP(); path = {str(path)!r}; assert gaia.claims_file(path) and len(gaia.read(path)) == 1; "
+            f"gaia, path = GaiaXP(), {str(path)!r}; assert gaia.claims_file(path); gaia.read(path); "
             "assert not {'gaiaxpy', 'pandas', 'torch'} & set(sys.modules)")
     subprocess.run([sys.executable, "-c", code], check=True)
