@@ -69,21 +69,24 @@ class PatchTokens(nn.Module):
     size : int
         Pixels a patch.
     hidden : int
-        Width of the perceptron between.
+        Number of filters on a patch; each is gated by wavelength, so that the same filter can look for other
+        lines elsewhere.
     """
 
     def __init__(self, dim: int, *, size: int, hidden: int):
         super().__init__()
         self.size = size
-        self.embed = nn.Sequential(nn.Linear(3 * size + SUMMARY, hidden), nn.GELU(), nn.Linear(hidden, dim))
+        self.filters = nn.Linear(3 * size + SUMMARY, hidden)
+        self.gates = LogWavelengthEncoding(hidden)
+        self.embed = nn.Sequential(nn.GELU(), nn.Linear(hidden, dim))
         self.place = LogWavelengthEncoding(dim)
         self.missing = nn.Parameter(torch.zeros(dim))
 
     def forward(self, features: torch.Tensor, missing: torch.Tensor, index: torch.Tensor,
                 level: int) -> torch.Tensor:
         """Give tokens of shape ``(n, t, dim)``; ``index`` (t,) is the lattice index of each patch's first pixel."""
-        content = self.embed(features)
-        content = torch.where(missing[..., None], self.missing.to(content.dtype), content)
         middle = (index.double() + 0.5 * (self.size - 1)) * (STEP * 2**level)
-        place = self.place(middle, torch.tensor(float(level), dtype=torch.float64, device=middle.device))
-        return content + place
+        at = torch.tensor(float(level), dtype=torch.float64, device=middle.device)
+        content = self.embed(self.filters(features) * (1.0 + self.gates(middle, at)))
+        content = torch.where(missing[..., None], self.missing.to(content.dtype), content)
+        return content + self.place(middle, at)

@@ -32,11 +32,13 @@ class Schedule:
     warmup : int
     final : float
     weight_decay, clip : float
-        Of AdamW, and largest norm of the gradient.
+        Of the optimiser, and largest norm of the gradient.
     checkpoint_every, log_every : int
         In steps.
     precision : str
         ``"bfloat16"`` for autocast, or ``"float32"``.
+    optimiser : str
+        ``"adamw"``, or ``"muon"`` (torch 2.9 and later) for the matrices and AdamW for the rest.
     """
 
     steps: int
@@ -48,6 +50,7 @@ class Schedule:
     checkpoint_every: int = 250
     log_every: int = 25
     precision: str = "bfloat16"
+    optimiser: str = "adamw"
 
     def rate(self, step: int) -> float:
         """Give the learning rate at a step: linear warm-up, then cosine."""
@@ -82,23 +85,24 @@ def train(modules: nn.ModuleDict, losses: Callable[[int], Losses], schedule: Sch
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     parameters = [p for p in modules.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, lr=schedule.learning_rate, betas=(0.9, 0.98),
-                                  weight_decay=schedule.weight_decay)
-    start = _resume(folder, modules, optimiser, schedule)
+    optimisers = _optimisers(parameters, schedule)
+    start = _resume(folder, modules, optimisers, schedule)
     device = parameters[0].device.type
     began, since = time.monotonic(), start
     modules.train()
     for step in range(start, schedule.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = schedule.rate(step)
+        for optimiser in optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = schedule.rate(step)
         torch.manual_seed(step)
         with torch.autocast(device, torch.bfloat16, enabled=schedule.precision == "bfloat16"):
             loss, parts = losses(step)
-        optimiser.zero_grad(set_to_none=True)
+        modules.zero_grad(set_to_none=True)
         loss.backward()
         norm = float(nn.utils.clip_grad_norm_(parameters, schedule.clip))
         if math.isfinite(norm):
-            optimiser.step()
+            for optimiser in optimisers:
+                optimiser.step()
         if (step + 1) % schedule.log_every == 0:
             speed = (step + 1 - since) / (time.monotonic() - began)
             row = {"step": step + 1, "loss": float(loss.detach()), "norm": norm, **parts}
@@ -107,20 +111,36 @@ def train(modules: nn.ModuleDict, losses: Callable[[int], Losses], schedule: Sch
             progress(f"{step + 1}/{schedule.steps}  {speed:.2f} steps/s  {left:.0f} min left  "
                      + "  ".join(f"{k} {v:.3f}" for k, v in row.items() if k != "step"))
         if (step + 1) % schedule.checkpoint_every == 0 or step + 1 == schedule.steps:
-            _save(folder, modules, optimiser, schedule, step + 1)
+            _save(folder, modules, optimisers, schedule, step + 1)
     modules.eval()
 
 
-def _save(folder: Path, modules: nn.ModuleDict, optimiser: torch.optim.Optimizer, schedule: Schedule,
+def _optimisers(parameters: list[nn.Parameter], schedule: Schedule) -> list[torch.optim.Optimizer]:
+    matrices = [p for p in parameters if p.ndim == 2]
+    others = [p for p in parameters if p.ndim != 2]
+    made: list[torch.optim.Optimizer] = []
+    if matrices and schedule.optimiser == "muon":
+        made.append(torch.optim.Muon(matrices, lr=schedule.learning_rate, weight_decay=schedule.weight_decay,
+                                     adjust_lr_fn="match_rms_adamw"))
+    else:
+        others = parameters
+    if others:
+        made.append(torch.optim.AdamW(others, lr=schedule.learning_rate, betas=(0.9, 0.98),
+                                      weight_decay=schedule.weight_decay))
+    return made
+
+
+def _save(folder: Path, modules: nn.ModuleDict, optimisers: list[torch.optim.Optimizer], schedule: Schedule,
           step: int) -> None:
-    state = {"modules": modules.state_dict(), "optimiser": optimiser.state_dict(), "step": step,
+    state = {"modules": modules.state_dict(), "optimisers": [o.state_dict() for o in optimisers], "step": step,
              "schedule": vars(schedule)}
     temporary = folder / "checkpoint.pt.tmp"
     torch.save(state, temporary)
     os.replace(temporary, folder / "checkpoint.pt")
 
 
-def _resume(folder: Path, modules: nn.ModuleDict, optimiser: torch.optim.Optimizer, schedule: Schedule) -> int:
+def _resume(folder: Path, modules: nn.ModuleDict, optimisers: list[torch.optim.Optimizer],
+            schedule: Schedule) -> int:
     path = folder / "checkpoint.pt"
     if not path.exists():
         return 0
@@ -132,7 +152,8 @@ def _resume(folder: Path, modules: nn.ModuleDict, optimiser: torch.optim.Optimiz
         modules.load_state_dict(state["modules"])
     except RuntimeError as error:
         raise ModelFileError(f"{path} belongs to other modules: use another folder ({error})") from error
-    optimiser.load_state_dict(state["optimiser"])
+    for optimiser, kept in zip(optimisers, state["optimisers"], strict=True):
+        optimiser.load_state_dict(kept)
     _forget_after(folder / "log.csv", state["step"])
     return int(state["step"])
 

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from corpus import Corpus, load_corpus
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from views import View, Views
 
 from astrofm.nn.heads import ClassHead, GaussianHead
@@ -41,15 +42,17 @@ CLASSES = [f"{letter}{k}" for letter in "OBAFGKM" for k in range(10)][5:]
 #: numeric class of the first of CLASSES (O5), on the scale B0 = 20 ... M0 = 70
 FIRST_CLASS = 15
 #: part of the steps each stage takes, and the part of the patches it sees
-STAGES = {"pretrain": (0.12, 0.4), "align": (0.73, 0.6), "fit": (0.15, 1.0)}
+STAGES = {"pretrain": (0.06, 0.5), "align": (0.78, 0.75), "fit": (0.16, 1.0)}
 #: patches decoded a view and step
 DECODED = 8
+#: how much the labels count that are read from each view
+VIEW_WEIGHTS = (1.0, 0.5, 0.7)
 
 
 def build() -> nn.ModuleDict:
     """Make the parts with fresh weights."""
     return nn.ModuleDict({
-        "encoder": AnyWavelengthEncoder(dim=256, width=192, depth=5, heads=6, expansion=3, patch=64, hidden=256),
+        "encoder": AnyWavelengthEncoder(dim=256, width=192, depth=4, heads=3, expansion=3, patch=64, hidden=512),
         "aligner": SharedSpace(source_dim=256, dim=256, width=320, depth=2, patch=64),
         "atmosphere": GaussianHead(dim=256, labels=LABELS, hidden=256, depth=2),
         "spectral_type": ClassHead(dim=256, label="spectral_type", classes=CLASSES, description="spectral class",
@@ -73,7 +76,8 @@ class Objective:
             if later not in self.ahead:
                 self.ahead[later] = self.pool.submit(self.views.draw, self.offset + later)
         views, labels, kinds = self.ahead.pop(step).result()
-        return self.losses(views, torch.from_numpy(labels), torch.from_numpy(kinds), step)
+        with sdpa_kernel(SDPBackend.MATH):  # on CPUs the fused kernel is slow backward
+            return self.losses(views, torch.from_numpy(labels), torch.from_numpy(kinds), step)
 
     def losses(self, views: list[View], labels: torch.Tensor, kinds: torch.Tensor, step: int):
         m = self.modules
@@ -84,15 +88,14 @@ class Objective:
         parts = {"reconstruct": self._reconstruct(shared, views, generator)}
         loss = parts["reconstruct"]
         if self.stage != "pretrain":
-            parts["contrast"] = sum(contrastive_loss(shared[i], shared[j]) for i, j in ((0, 1), (0, 2), (1, 2))) / 3
-            loss = 0.5 * loss + 0.3 * parts["contrast"]
+            others = range(1, len(views))
+            parts["contrast"] = sum(contrastive_loss(shared[0], shared[k]) for k in others) / len(others)
             truth = m["atmosphere"].standardise(labels)
-            weights = (1.0, 0.5, 0.7)
             parts["labels"] = sum(w * label_loss(*m["atmosphere"].standardised(z), truth)
-                                  for w, z in zip(weights, shared, strict=True))
+                                  for w, z in zip(VIEW_WEIGHTS, shared, strict=False)) / sum(VIEW_WEIGHTS[:len(views)])
             parts["types"] = sum(w * class_loss(m["spectral_type"].scores(z), kinds)
-                                 for w, z in zip(weights, shared, strict=True))
-            loss = loss + 1.5 * parts["labels"] + 0.15 * parts["types"]
+                                 for w, z in zip(VIEW_WEIGHTS, shared, strict=False)) / sum(VIEW_WEIGHTS[:len(views)])
+            loss = 0.3 * loss + 0.2 * parts["contrast"] + 3.0 * parts["labels"] + 0.3 * parts["types"]
         return loss, {key: float(item.detach()) for key, item in parts.items()}
 
     def _reconstruct(self, shared: list[torch.Tensor], views: list[View], generator: torch.Generator):
@@ -105,10 +108,9 @@ class Objective:
             chosen = torch.randperm(plan.patches, generator=generator)[:DECODED].sort().values
             target = [x[:, chosen] for x in patches]
             index = plan.first + lattice.size * chosen
-            sources = [k] if self.stage == "pretrain" else range(len(views))
-            for source in sources:
-                decoded = aligner.decode_patches(shared[source], index, plan.level)
-                total = total + reconstruction_loss(*decoded, *target) / len(sources) / len(views)
+            source = k if self.stage == "pretrain" else int(torch.randint(len(views), (), generator=generator))
+            decoded = aligner.decode_patches(shared[source], index, plan.level)
+            total = total + reconstruction_loss(*decoded, *target) / len(views)
         return total
 
 
@@ -117,9 +119,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the libraries")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--stars", type=int, default=96, help="stars a step")
-    parser.add_argument("--rate", type=float, default=8e-4)
+    parser.add_argument("--steps", type=int, default=9000)
+    parser.add_argument("--stars", type=int, default=64, help="stars a step")
+    parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
@@ -133,7 +135,7 @@ def main() -> None:
         steps = int(part * options.steps)
         rate = options.rate * (0.25 if stage == "fit" else 1.0)
         schedule = Schedule(steps=steps, learning_rate=rate, warmup=min(150, steps // 4),
-                            final=0.5 if stage == "pretrain" else 0.2 if stage == "align" else 0.01)
+                            final=0.5 if stage == "pretrain" else 0.2 if stage == "align" else 0.01, optimiser="muon")
         objective = Objective(modules, corpus, stage=stage, stars=options.stars, offset=offset,
                               workers=options.workers)
         train(modules, objective, schedule, folder=options.output / stage,

@@ -65,7 +65,7 @@ class Views:
         self.made_up = [_made_up(random, k) for k in range(16)]
 
     def draw(self, step: int) -> tuple[list[View], np.ndarray, np.ndarray]:
-        """Give three views, the labels ``(n, 5)`` and the class targets ``(n, c)`` of a step."""
+        """Give two or three views, the labels ``(n, 5)`` and the class targets ``(n, c)`` of a step."""
         random = np.random.default_rng([3, step])
         n = self.stars
         sources, labels, kinds = self.corpus.draw(random, n)
@@ -73,9 +73,10 @@ class Views:
         a_v = np.where(random.random(n) < 0.7, random.exponential(0.35, n), random.uniform(0, 4, n)).clip(0, 4)
         a_v[random.random(n) < 0.1] = 0.0
         views = [self.look(sources, self.fibre, rv, a_v, 10 ** random.uniform(0.6, 2.5, n), random),
-                 self.look(sources, self.slitless, rv, a_v, 10 ** random.uniform(1.2, 2.7, n), random),
-                 self.look(sources, self.made_up[random.integers(len(self.made_up))], rv, a_v,
-                           10 ** random.uniform(0.8, 2.5, n), random)]
+                 self.look(sources, self.slitless, rv, a_v, 10 ** random.uniform(1.2, 2.7, n), random)]
+        if step % 2:
+            made_up = self.made_up[random.integers(len(self.made_up))]
+            views.append(self.look(sources, made_up, rv, a_v, 10 ** random.uniform(0.8, 2.5, n), random))
         table = np.column_stack([labels, a_v, rv]).astype(np.float32)
         return views, table, class_targets(kinds)
 
