@@ -1,10 +1,11 @@
 """What travels, and the operations on it: arrays for many stars at once."""
 
+from .continuum import pseudo_continuum
 from .extinction import deredden, transmission
 from .linespread import LineSpread, broadening_matrix
 from .resample import overlap_matrix, resample
 from .sample import Batch, Sample, collate
 from .wavelength import to_air, to_rest_frame, to_vacuum
 
-__all__ = ["Batch", "LineSpread", "Sample", "broadening_matrix", "collate", "deredden", "overlap_matrix", "resample",
-           "to_air", "to_rest_frame", "to_vacuum", "transmission"]
+__all__ = ["Batch", "LineSpread", "Sample", "broadening_matrix", "collate", "deredden", "overlap_matrix",
+           "pseudo_continuum", "resample", "to_air", "to_rest_frame", "to_vacuum", "transmission"]

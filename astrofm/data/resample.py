@@ -131,12 +131,12 @@ def resample(wave: np.ndarray, value: np.ndarray, error: np.ndarray, mask: np.nd
         good = ~mask[rows]
         whole = bool(good.all())
         block = [x[rows] if whole else np.where(good, x[rows], 0) for x in (value, error)]
-        total, variance, covered = part(wave[rows] if wave.ndim == 2 else wave, *block, good)
+        total, spread, covered = part(wave[rows] if wave.ndim == 2 else wave, *block, good)
         bad = covered < least
         covered = np.where(bad, 1, covered)
-        total[bad] = variance[bad] = 0
+        total[bad] = spread[bad] = 0
         np.divide(total, covered, out=out[0][rows], casting="same_kind")
-        np.divide(np.sqrt(variance), covered, out=out[1][rows], casting="same_kind")
+        np.divide(spread, covered, out=out[1][rows], casting="same_kind")
         out[2][rows] = bad
     return out
 
@@ -152,7 +152,7 @@ def _shared_grid(wave: np.ndarray, grid: np.ndarray, dtype: np.dtype) -> Callabl
         total = matrix @ np.ascontiguousarray(value.T, dtype)
         variance = squared @ np.square(np.ascontiguousarray(error.T, dtype) / dtype.type(scale))
         covered = width if good.all() else (matrix @ np.ascontiguousarray(good.T, dtype)).T
-        return total.T, variance.T * dtype.type(scale) ** 2, np.broadcast_to(covered, total.T.shape)
+        return total.T, np.sqrt(variance).T * dtype.type(scale), np.broadcast_to(covered, total.T.shape)
 
     return part
 
@@ -192,7 +192,7 @@ def _block(wave: np.ndarray, value: np.ndarray, error: np.ndarray, good: np.ndar
     whole = np.take(running, last) - np.take(running, first) - np.take(squared * width**2, first)
     single = np.take(squared, first) * (part[:, 1:] - part[:, :-1]) ** 2
     variance = np.where(first == last, single, begin + whole + end)
-    return total, np.clip(variance, 0, None), covered
+    return total, np.sqrt(np.clip(variance, 0, None)), covered
 
 
 def _check_increasing(*grids: np.ndarray) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from astropy import units as u
 from astrofm_sky import observe, truth
+from astropy import units as u
 from corpus import Corpus
 
 from astrofm.data import Batch
@@ -22,7 +22,8 @@ SKY_LINES = (5578.9, 5891.6, 5897.6, 6302.0, 6365.5)
 #: measured on real sources with errors and on flux standards
 NOISE_NM = (336, 350, 370, 400, 450, 500, 550, 600, 640, 700, 750, 800, 850, 900, 950, 1000, 1020)
 NOISE = (8.1, 7.9, 11.2, 8.5, 4.9, 1.8, 0.97, 0.70, 1.0, 0.90, 0.72, 0.69, 0.70, 0.83, 1.1, 2.2, 4.4)
-FLOOR = (0.12, 0.1, 0.075, 0.039, 0.022, 0.02, 0.014, 0.015, 0.016, 0.0083, 0.0083, 0.0083, 0.0093, 0.012, 0.017, 0.045, 0.06)
+FLOOR = (0.12, 0.1, 0.075, 0.039, 0.022, 0.02, 0.014, 0.015, 0.016, 0.0083, 0.0083, 0.0083, 0.0093, 0.012, 0.017, 0.045,
+         0.06)
 #: width of the soft class targets, in subclasses
 CLASS_WIDTH = 1.2
 
@@ -86,7 +87,8 @@ class Views:
         shape = None
         if instrument is self.slitless:
             shape = np.interp(instrument.wavelength() / 10, NOISE_NM, NOISE)
-        seen = observe(sources, instrument, rv=rv, a_v=a_v, snr=snr, seed=int(random.integers(2**31)), noise_shape=shape)
+        seen = observe(sources, instrument, rv=rv, a_v=a_v, snr=snr, seed=int(random.integers(2**31)),
+                       noise_shape=shape)
         seen = from_the_ground(seen, random) if shape is None else from_few_coefficients(seen, random)
         clean = truth(sources, instrument, rv=rv, a_v=a_v).astype(np.float32)
         return View(seen, replace(seen, value=clean, error=0.003 * np.abs(clean),
