@@ -1,0 +1,131 @@
+"""Just enough FITS to read thousands of small files a second: headers by walking their cards, arrays by view."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from astrofm.errors import ReadError
+
+BLOCK = 2880
+CARD = 80
+#: a header is no longer than this (bytes): longer ones are damage
+LONGEST_HEADER = 200 * BLOCK
+#: a file unpacks to no more than this (bytes)
+LARGEST_FILE = 64 * 2**20
+GZIP = b"\x1f\x8b"
+END = b"END" + b" " * 77
+DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+_NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([EeDd][+-]?\d+)?")
+
+
+def read_bytes(path: Path, limit: int | None = None) -> bytes:
+    """Read a file, unpacked if it is gzip, whatever its suffix.
+
+    Parameters
+    ----------
+    path : Path
+    limit : int, optional
+        Stop after about so many bytes.
+
+    Raises
+    ------
+    ReadError
+        If it cannot be opened, is no FITS, or its gzip stream is damaged or breaks off.
+    """
+    try:
+        with open(path, "rb") as stream:
+            data = stream.read() if limit is None else stream.read(limit)
+    except OSError as error:
+        raise ReadError(f"{path} cannot be opened: {error.strerror or error}") from error
+    if data.startswith(GZIP):
+        data = _unpack(path, data, limit)
+    if not data.startswith(b"SIMPLE  ="):
+        what = "is empty" if not data else "looks like a web page" if b"<" in data[:64] else "is no FITS file"
+        raise ReadError(f"{path} {what} (it begins with {data[:16]!r}): fetch it again")
+    return data
+
+
+def _unpack(path: Path, data: bytes, limit: int | None) -> bytes:
+    stream = zlib.decompressobj(wbits=31)
+    try:
+        unpacked = stream.decompress(data, limit or LARGEST_FILE)
+    except zlib.error as error:
+        raise ReadError(f"{path} is a damaged gzip file ({error}): fetch it again") from error
+    if limit is None and not stream.eof:
+        why = "is too large for a spectrum" if stream.unconsumed_tail else "breaks off inside its gzip stream"
+        raise ReadError(f"{path} {why}: fetch it again")
+    return unpacked
+
+
+class Header:
+    """The cards of one header, parsed when they are asked for.
+
+    Parameters
+    ----------
+    path : Path
+        For messages.
+    data : bytes
+        The file.
+    start : int
+        Where the header begins.
+    """
+
+    def __init__(self, path: Path, data: bytes, start: int):
+        end = data.find(END, start, start + LONGEST_HEADER)
+        while end >= 0 and (end - start) % CARD:
+            end = data.find(END, end + 1, start + LONGEST_HEADER)
+        if end < 0:
+            raise ReadError(f"{path} breaks off inside a header (at byte {len(data)}): fetch it again")
+        self.path = path
+        #: where the data begin
+        self.stop = start + -(-(end + CARD - start) // BLOCK) * BLOCK
+        text = data[start:end]
+        self._cards = {text[k: k + 8]: text[k + 8: k + CARD] for k in range(0, len(text), CARD)}
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Give the value of a keyword, or ``default`` where there is none."""
+        card = self._cards.get(key.ljust(8).encode())
+        if card is None or card[:2] != b"= ":
+            return default
+        value = _value(card[2:])
+        return default if value is None else value
+
+    def number(self, key: str) -> int:
+        """Give a whole number that must be there and not negative."""
+        value = self.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0 or value > 10**8:
+            raise ReadError(f"{self.path}: header says {key} = {value!r}, which can't be: fetch it again")
+        return value
+
+    def plain(self) -> dict[str, Any]:
+        """Give all values; commentary cards are left out."""
+        keys = (key.decode("ascii", "replace").strip() for key, card in self._cards.items() if card[:2] == b"= ")
+        return {key: self.get(key) for key in keys}
+
+
+def array(path: Path, data: bytes, start: int, dtype: str, count: int) -> np.ndarray:
+    """View ``count`` numbers of the file from byte ``start``; read-only, big-endian."""
+    need = count * np.dtype(dtype).itemsize
+    if start + need > len(data):
+        raise ReadError(f"{path} breaks off: {max(len(data) - start, 0)} of {need} bytes of data are there: "
+                        "fetch it again")
+    return np.frombuffer(data, dtype, count, start)
+
+
+def _value(text: bytes) -> Any:
+    text = text.strip()
+    if text[:1] == b"'":
+        quoted = re.match(rb"'((?:[^']|'')*)'", text)
+        return quoted[1].replace(b"''", b"'").decode("ascii", "replace").rstrip() if quoted else None
+    word = text.split(b"/", 1)[0].strip()
+    if word in (b"T", b"F"):
+        return word == b"T"
+    found = _NUMBER.fullmatch(word)
+    if not found:
+        return None
+    return int(word) if word.lstrip(b"+-").isdigit() else float(word.replace(b"D", b"E").replace(b"d", b"e"))
