@@ -87,7 +87,7 @@ def _standard_deviation(data: Spectrum) -> u.Quantity:
         if kind == "var":
             return np.sqrt((array * (uncertainty.unit or unit**2)).to_value(unit**2)) * unit
         if kind == "ivar":
-            return (array * (uncertainty.unit or unit**-2)).to_value(unit**-2) ** -0.5 * unit
+            return 1.0 / np.sqrt((array * (uncertainty.unit or unit**-2)).to_value(unit**-2)) * unit
     raise DataError(f"the uncertainty is of type {kind!r}: give a StdDevUncertainty, VarianceUncertainty or "
                     "InverseVariance")
 

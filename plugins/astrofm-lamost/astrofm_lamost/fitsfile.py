@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ LARGEST_FILE = 64 * 2**20
 GZIP = b"\x1f\x8b"
 END = b"END" + b" " * 77
 DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
-_NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([EeDd][+-]?\d+)?")
 
 
 def read_bytes(path: Path, limit: int | None = None) -> bytes:
@@ -118,14 +116,16 @@ def array(path: Path, data: bytes, start: int, dtype: str, count: int) -> np.nda
 
 
 def _value(text: bytes) -> Any:
-    text = text.strip()
+    text = text.lstrip()
     if text[:1] == b"'":
-        quoted = re.match(rb"'((?:[^']|'')*)'", text)
-        return quoted[1].replace(b"''", b"'").decode("ascii", "replace").rstrip() if quoted else None
+        end = text.find(b"'", 1)
+        while 0 < end < len(text) - 1 and text[end + 1: end + 2] == b"'":
+            end = text.find(b"'", end + 2)
+        return text[1:end].replace(b"''", b"'").decode("ascii", "replace").rstrip() if end > 0 else None
     word = text.split(b"/", 1)[0].strip()
     if word in (b"T", b"F"):
         return word == b"T"
-    found = _NUMBER.fullmatch(word)
-    if not found:
+    try:
+        return int(word) if word.lstrip(b"+-").isdigit() else float(word.replace(b"D", b"E"))
+    except ValueError:
         return None
-    return int(word) if word.lstrip(b"+-").isdigit() else float(word.replace(b"D", b"E").replace(b"d", b"e"))

@@ -117,7 +117,7 @@ class LamostLRS(SpectrumInstrument):
             bad[row, place] = _bad(contents)
         bad |= ~(ivar > 0)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            error = (ivar.astype(np.float64) ** -0.5).astype(np.float32)
+            error = (1.0 / np.sqrt(ivar.astype(np.float64))).astype(np.float32)
         rows = [_describe(path, contents) for path, contents in found]
         meta = {key: [row[key] for row in rows] for key in rows[0]}
         batch = self.batch(value, error, bad, meta)
@@ -137,7 +137,9 @@ def _describe(path: Path, contents: Contents) -> dict[str, Any]:
     name = str(header.get("FILENAME") or path.name)
     about: dict[str, Any] = {"id": str(observation) if observation else name.removesuffix(".gz").removesuffix(".fits")}
     for key, keywords, kind in KEYS:
-        value = next((header.get(word) for word in keywords if header.get(word) is not None), None)
+        value = header.get(keywords[0])
+        if value is None and len(keywords) > 1:
+            value = header.get(keywords[1])
         try:
             about[key] = MISSING[kind] if value is None else kind(value)
         except (TypeError, ValueError):
