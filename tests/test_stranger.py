@@ -40,7 +40,7 @@ def stranger(tmp_path_factory):
     """Write the example where it looks installed, from its own pyproject.toml."""
     project = tomllib.loads((STRANGER / "pyproject.toml").read_text())["project"]
     files = {str(path.relative_to(STRANGER)): path.read_text()
-             for path in sorted(STRANGER.glob("astrofm_feros/*.py"))}
+             for path in sorted([*STRANGER.glob("astrofm_feros/*.py"), *STRANGER.glob("tests/*.py")])}
     [module] = project["entry-points"]["astrofm"].values()
     return fake_distribution(tmp_path_factory.mktemp("stranger"), project["name"], module=module, files=files,
                              version=project["version"])
@@ -87,7 +87,7 @@ def test_a_stranger_passes_its_suite_by_the_command(stranger):
 
 
 def test_the_strangers_own_test_passes(stranger):
-    run = python(stranger, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(STRANGER / "tests"))
+    run = python(stranger, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(stranger / "tests"))
     assert run.returncode == 0, run.stdout + run.stderr
 
 
