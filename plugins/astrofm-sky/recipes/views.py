@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from astrofm_sky import observe, truth
+from astrofm_sky import Sources, observe, truth
 from astropy import units as u
 from corpus import Corpus
+from scipy.ndimage import uniform_filter1d
 
 from astrofm.data import Batch
 from astrofm.data.linespread import LineSpread
@@ -87,7 +88,8 @@ class Views:
         shape = None
         if instrument is self.slitless:
             shape = np.interp(instrument.wavelength() / 10, NOISE_NM, NOISE)
-        seen = observe(sources, instrument, rv=rv, a_v=a_v, snr=snr, seed=int(random.integers(2**31)),
+        arriving = sources if shape is not None else blurred(sources, random)
+        seen = observe(arriving, instrument, rv=rv, a_v=a_v, snr=snr, seed=int(random.integers(2**31)),
                        noise_shape=shape)
         seen = from_the_ground(seen, random) if shape is None else from_few_coefficients(seen, random)
         clean = truth(sources, instrument, rv=rv, a_v=a_v).astype(np.float32)
@@ -95,9 +97,32 @@ class Views:
                                   mask=~np.isfinite(clean) | (clean <= 0)))
 
 
+def blurred(sources: Sources, random: np.random.Generator) -> Sources:
+    """Add what fibre spectrographs do to lines: wider than nominal, and filled up by scattered and sky light.
+
+    Real spectra of both arms, fitted with library stars, are wider by 0.5-0.8 pixels (sigma) than nominal and
+    filled by -5 to +20 %.
+    """
+    n = len(sources)
+    flux = sources.flux
+    share = (random.uniform(0, 0.9, (n, 1)) ** 2 / 2).astype(np.float32)
+    wide = (1 - 2 * share) * flux
+    wide[:, 2:] += share * flux[:, :-2]
+    wide[:, :-2] += share * flux[:, 2:]
+    wide[:, :2], wide[:, -2:] = flux[:, :2], flux[:, -2:]
+    blue, red = random.normal(0.05, 0.07, (n, 1)), random.normal(0.10, 0.08, (n, 1))
+    filling = np.where(sources.wavelength[None] < random.uniform(5700, 6000), blue, red).clip(-0.15, 0.4)
+    filling = filling.astype(np.float32)
+    wide += filling * uniform_filter1d(wide, 801, axis=1, mode="nearest")
+    return replace(sources, flux=wide / (1 + filling))
+
+
 def from_the_ground(batch: Batch, random: np.random.Generator) -> Batch:
-    """Add what ground-based spectra keep: telluric bands, sky residuals, a step where two arms meet."""
+    """Add what ground-based spectra keep: telluric bands, sky residuals, bad calibration, a step where two arms meet."""
     n, wave = len(batch), batch.coordinate
+    spread = np.array([0.25, 0.15, 0.1, 0.07, 0.05, 0.04, 0.03]) * np.where(random.random((n, 1)) < 0.5, 0.25, 1.0)
+    terms = np.polynomial.legendre.legvander(np.linspace(-1, 1, len(wave)), 7)[:, 1:]
+    tilt = np.exp(((random.normal(0, 1, (n, 7)) * spread) @ terms.T).clip(-1.5, 1.5)).astype(np.float32)
     factor = np.ones((n, len(wave)), np.float32)
     for low, high in TELLURIC:
         inside = (wave > low) & (wave < high)
@@ -114,8 +139,9 @@ def from_the_ground(batch: Batch, random: np.random.Generator) -> Batch:
         extra[:, near] = random.normal(0, 6, n)[:, None] * (random.random(n) < 0.4)[:, None]
     red = wave > 7300
     extra[:, red] += random.normal(0, 1.0, (n, int(red.sum()))) * random.uniform(0, 1.5, n)[:, None]
-    value = batch.value * factor + extra * batch.error
-    return replace(batch, value=np.where(batch.mask, 0, value).astype(np.float32))
+    value = (batch.value * factor + extra * batch.error) * tilt
+    return replace(batch, value=np.where(batch.mask, 0, value).astype(np.float32),
+                   error=np.where(batch.mask, 0, batch.error * tilt).astype(np.float32))
 
 
 def from_few_coefficients(batch: Batch, random: np.random.Generator) -> Batch:
