@@ -9,15 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from threading import RLock
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ReadError
-from .discovery import plugins
+from .identify import read_as
 from .look_up import cards, get_instrument
+
+if TYPE_CHECKING:
+    from ..compat import SpectrumList
 
 #: above the generic readers of specutils, which claim any table of fluxes
 PRIORITY = 20
 _registered: set[tuple[str, str]] = set()
+_lock = RLock()
 
 
 def attach(*classes: type) -> None:
@@ -45,40 +50,56 @@ def _knowing(reader: type) -> type:
 
 
 def register() -> None:
-    """Register the formats that the instruments' cards name, each once."""
-    plugins()
-    for card in cards("instruments").values():
-        for label in card.formats:
-            if (card.name, label) not in _registered:
-                _registered.add((card.name, label))
-                _register(card.name, label)
+    """Register the formats that the instruments' cards name, each once.
+
+    ``Spectrum.read`` does it by itself; call it before using `astropy.io.registry` directly.
+    """
+    with _lock:
+        for card in cards("instruments").values():
+            for label in card.formats:
+                if (card.name, label) not in _registered:
+                    _register(card.name, label)
+                    _registered.add((card.name, label))
 
 
 def _register(name: str, label: str) -> None:
-    from specutils import Spectrum1D
+    from specutils import Spectrum1D  # the class itself in 1.x, its deprecated subclass in 2.x
     from specutils.io.registers import data_loader
 
-    from ..compat import Spectrum
+    from ..compat import Spectrum, SpectrumList
 
-    for cls in dict.fromkeys((Spectrum, Spectrum1D)):
-        data_loader(label, identifier=_identifier(name), dtype=cls, priority=PRIORITY, force=True)(_loader(name, cls))
+    loaders = {Spectrum: _one(name, Spectrum), Spectrum1D: _one(name, Spectrum1D), SpectrumList: _all(name)}
+    for cls, loader in loaders.items():
+        data_loader(label, identifier=_identifier(name), dtype=cls, priority=PRIORITY, force=True,
+                    autogenerate_spectrumlist=False)(loader)
 
 
-def _loader(name: str, cls: type) -> Callable[..., Any]:
-    def load(file: Any, **kwargs: Any) -> Any:
-        if kwargs:
-            raise TypeError(f"the reader of {name!r} takes no arguments, got {', '.join(kwargs)}")
+def _all(name: str) -> Callable[..., SpectrumList]:
+    def load(file: Any, **options: Any) -> SpectrumList:
+        from ..compat import SpectrumList
+
+        if options:
+            raise TypeError(f"the reader of {name!r} takes no options, got {', '.join(options)}")
         path = _path(file)
         if path is None:
-            raise ReadError(f"the reader of {name!r} reads files by path, got {type(file).__name__}")
-        spectra = get_instrument(name).read(path)
-        if len(spectra) != 1:
-            raise ReadError(f"{path} holds {len(spectra)} stars: astrofm.read(path) gives them all")
-        one = spectra[0]
-        if isinstance(one, cls):
-            return one
-        return cls(spectral_axis=one.spectral_axis, flux=one.flux, uncertainty=one.uncertainty, mask=one.mask,
-                   meta=one.meta)
+            raise ReadError(f"the reader of {name!r} reads files by path, got {type(file).__name__}: save it first")
+        return SpectrumList(read_as(name, path))
+
+    return load
+
+
+def _one(name: str, cls: type) -> Callable[..., Any]:
+    read = _all(name)
+
+    def load(file: Any, **options: Any) -> Any:
+        stars = read(file, **options)
+        if len(stars) != 1:
+            raise ReadError(f"{_path(file)} holds {len(stars)} stars: SpectrumList.read and astrofm.read give them all")
+        star = stars[0]
+        if isinstance(star, cls):
+            return star
+        return cls(spectral_axis=star.spectral_axis, flux=star.flux, uncertainty=star.uncertainty, mask=star.mask,
+                   meta=star.meta)
 
     return load
 

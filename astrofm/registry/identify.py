@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AmbiguousError, DataError, PluginError, PluginWarning, ReadError
-from .look_up import cards, get_instrument
+from .look_up import cards, get_instrument, owner
 
 if TYPE_CHECKING:
     from ..compat import SpectrumList
@@ -37,12 +39,12 @@ def identify(data: Any) -> str:
     """
     if isinstance(data, (str, os.PathLike)):
         return _identify_file(Path(data))
-    claims = [instrument.name for instrument in _installed() if instrument.claims(data)]
+    claims = _claims(lambda instrument: instrument.claims(data))
     if len(claims) == 1:
         return claims[0]
     what = f"this {type(data).__name__}"
     if claims:
-        raise AmbiguousError(f'{what} is claimed by {" and ".join(claims)}: set meta["instrument"] to one of them')
+        raise AmbiguousError(f'{what} is claimed by {_owners(claims)}: set meta["instrument"] to one of them')
     raise DataError(f'no installed instrument knows {what}: set meta["instrument"] to one of '
                     f"{', '.join(cards('instruments')) or '(none installed)'}, or install the plugin of its survey")
 
@@ -70,12 +72,16 @@ def read(path: str | os.PathLike) -> SpectrumList:
     from ..compat import SpectrumList
 
     path = Path(path)
-    instrument = get_instrument(identify(path))
-    spectra = SpectrumList(instrument.read(path))
-    for spectrum in spectra:
-        spectrum.meta.setdefault("instrument", instrument.name)
-        spectrum.meta.setdefault("file", str(path))
-    return spectra
+    return SpectrumList(read_as(identify(path), path))
+
+
+def read_as(name: str, path: Path) -> list:
+    """Read a file with the instrument of this name, and write both into the ``meta`` of each star."""
+    stars = get_instrument(name).read(path)
+    for star in stars:
+        star.meta.setdefault("instrument", name)
+        star.meta.setdefault("file", str(path))
+    return stars
 
 
 def _identify_file(path: Path) -> str:
@@ -85,23 +91,29 @@ def _identify_file(path: Path) -> str:
         raise ReadError(f"{path} is a folder: give its files, or hand it to astrofm predict as it is")
     if not path.stat().st_size:
         raise ReadError(f"{path} is empty (0 bytes): fetch it again")
-    claims = [instrument.name for instrument in _installed() if instrument.claims_file(path)]
+    claims = _claims(lambda instrument: instrument.claims_file(path))
     if len(claims) == 1:
         return claims[0]
     if claims:
-        raise AmbiguousError(f"{path} is claimed by {' and '.join(claims)}: read it with one of them, for example "
+        raise AmbiguousError(f"{path} is claimed by {_owners(claims)}: read it with one of them, for example "
                              f"astrofm.registry.get_instrument({claims[0]!r}).read(path)")
     raise ReadError(f"no installed instrument knows {path} (asked: {', '.join(cards('instruments')) or 'none'}): "
                     "is it a product of another survey, or damaged?")
 
 
-def _installed() -> list[Instrument]:
-    import warnings
-
-    found = []
+def _claims(asks: Callable[[Instrument], bool]) -> list[str]:
+    claims = []
     for name in cards("instruments"):
         try:
-            found.append(get_instrument(name))
-        except PluginError as error:
-            warnings.warn(f"{error}; it is not asked", PluginWarning, stacklevel=3)
-    return found
+            if asks(get_instrument(name)):
+                claims.append(name)
+        except Exception as cause:  # other people's code: one instrument that fails must not hide the others
+            why = str(cause) if isinstance(cause, PluginError) else (
+                f"instrument {name!r} of {owner('instruments', name)} fails when asked what it claims "
+                f"({type(cause).__name__}: {cause})")
+            warnings.warn(f"{why}; taken for a no", PluginWarning, stacklevel=4)
+    return claims
+
+
+def _owners(names: list[str]) -> str:
+    return " and ".join(f"{name} ({owner('instruments', name)})" for name in names)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AmbiguousError, PluginError, UnknownNameError
 from .cards import Card, ModelCard
-from .discovery import KINDS, PluginStatus, plugins
+from .discovery import KINDS, PluginStatus, _lock, plugins
 
 if TYPE_CHECKING:
     from ..interfaces import Instrument
@@ -55,7 +56,7 @@ def get_part(kind: str, name: str) -> type:
     AmbiguousError
         If two plugins offer it.
     PluginError
-        If the class can't be imported.
+        If the class can't be imported, is not of this kind, or names itself otherwise than its card.
     """
     card, plugin = _offer(kind, name)
     module, _, attribute = card.target.partition(":")
@@ -65,8 +66,13 @@ def get_part(kind: str, name: str) -> type:
         raise PluginError(f"{kind[:-1]} {name!r} of {plugin.package} {plugin.version} can't be imported from "
                           f"{card.target} ({type(cause).__name__}: {cause}): mend or reinstall {plugin.package}"
                           ) from cause
-    if getattr(part, "name", None) != name:
-        raise PluginError(f"{card.target} of {plugin.package} names itself {getattr(part, 'name', None)!r}, its card "
+    noun = kind[:-1].capitalize()
+    base = getattr(import_module("astrofm.interfaces"), noun)
+    if not (isinstance(part, type) and issubclass(part, base)):
+        raise PluginError(f"{card.target} of {plugin.package} {plugin.version} is no subclass of "
+                          f"astrofm.interfaces.{noun}")
+    if part.name != name:
+        raise PluginError(f"{card.target} of {plugin.package} names itself {part.name!r}, its card "
                           f"says {name!r}: they must agree")
     return part
 
@@ -79,9 +85,21 @@ def get_instrument(name: str) -> Instrument:
     UnknownNameError, AmbiguousError, PluginError
         As for `get_part`.
     """
-    if name not in _instruments:
-        _instruments[name] = get_part("instruments", name)()
-    return _instruments[name]
+    with _lock:
+        if name not in _instruments:
+            part = get_part("instruments", name)
+            try:
+                _instruments[name] = part()
+            except Exception as cause:  # other people's code
+                raise PluginError(f"instrument {name!r} of {owner('instruments', name)} can't be made "
+                                  f"({type(cause).__name__}: {cause})") from cause
+        return _instruments[name]
+
+
+def owner(kind: str, name: str) -> str:
+    """Name the package, with its version, that offers a part; errors as for `get_part`."""
+    plugin = _offer(kind, name)[1]
+    return f"{plugin.package} {plugin.version}"
 
 
 def model_card(name: str) -> ModelCard:
@@ -113,7 +131,7 @@ def _offer(kind: str, name: str) -> tuple[Any, PluginStatus]:
 
 def _missing(kind: str, name: str, installed: list[str]) -> str:
     message = f"no {kind[:-1]} named {name!r}."
-    near = difflib.get_close_matches(name, installed, n=1)
+    near = difflib.get_close_matches(str(name).lower().replace("_", "-"), installed, n=1)
     if near:
         message += f" Did you mean {near[0]!r}?"
     broken = [f"{p.name} ({p.error})" for p in plugins() if p.error]
@@ -122,6 +140,8 @@ def _missing(kind: str, name: str, installed: list[str]) -> str:
         message += f" Broken plugins: {', '.join(broken)}."
     if disabled:
         message += f" Disabled by ASTROFM_DISABLE_PLUGINS: {', '.join(disabled)}."
-    word = name.split("-")[0] or name
+    if kind == "models":
+        return f"{message} Give a file of your own, or one of those installed: {', '.join(installed) or 'none'}"
+    word = re.sub(r"[^a-z0-9]+", "-", str(name).lower()).strip("-").split("-")[0] or "NAME"
     return (f"{message} It may come with another package: pip install astrofm-{word}. "
             f"Installed: {', '.join(installed) or 'none'}")
