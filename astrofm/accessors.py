@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from .compat import Spectrum
     from .models import Model
 
+__all__ = ["DEFAULT_MODEL", "Accessor", "attach"]
+
 #: the model that answers where none is named
 DEFAULT_MODEL = "stellar-tiny"
 
