@@ -110,7 +110,7 @@ def blurred(sources: Sources, random: np.random.Generator) -> Sources:
     wide[:, 2:] += share * flux[:, :-2]
     wide[:, :-2] += share * flux[:, 2:]
     wide[:, :2], wide[:, -2:] = flux[:, :2], flux[:, -2:]
-    blue, red = random.normal(0.05, 0.07, (n, 1)), random.normal(0.10, 0.08, (n, 1))
+    blue, red = random.normal(0.05, 0.08, (n, 1)), random.normal(0.13, 0.10, (n, 1))
     filling = np.where(sources.wavelength[None] < random.uniform(5700, 6000), blue, red).clip(-0.15, 0.4)
     filling = filling.astype(np.float32)
     wide += filling * uniform_filter1d(wide, 801, axis=1, mode="nearest")
