@@ -94,7 +94,7 @@ def translated_values(model: Model, batch: Batch, target: SpectrumInstrument) ->
     star = star_values(batch)
     bad = ~(np.isfinite(value) & np.isfinite(error))
     return {**star, "flux": np.where(bad, np.nan, value), "error": np.where(bad, np.nan, error), "mask": bad,
-            "flags": _flags(model, batch, star), "reduced_chi2": misfit,
+            "flags": _flags(model, batch, star), "reduced_chi2": misfit, "scaled": scaled,
             "calibration": np.full(len(batch), calibration(spectrum_instrument(batch.instrument), scaled))}
 
 
@@ -111,17 +111,12 @@ def _flags(model: Model, batch: Batch, star: dict[str, Any]) -> list[str]:
 
 def _translated(model: Model, batch: Batch, target: SpectrumInstrument) -> Iterator[Spectrum]:
     values = translated_values(model, batch, target)
-    unit = target.unit if _same_kind(batch, target) else spectrum_instrument(batch.instrument).unit
+    unit = target.unit if values["scaled"] else spectrum_instrument(batch.instrument).unit
     for row in range(len(batch)):
         meta = {**batch.sample(row).meta, "instrument": target.name, "translated_from": batch.instrument,
                 "calibration": str(values["calibration"][row]), "flags": values["flags"][row],
                 "reduced_chi2": float(values["reduced_chi2"][row]), **model._provenance()}
         yield _spectrum(target.wavelength(), values["flux"][row], values["error"][row], unit, meta)
-
-
-def _same_kind(batch: Batch, target: SpectrumInstrument) -> bool:
-    plain = u.dimensionless_unscaled
-    return (spectrum_instrument(batch.instrument).unit == plain) == (target.unit == plain)
 
 
 def _reconstructed(model: Model, batch: Batch) -> Iterator[Spectrum]:

@@ -1,0 +1,184 @@
+"""``astrofm predict | embed | translate``: files in, one table out."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import DataError
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+    from ..data import Batch
+    from ..models.answers import Declared
+    from ..models.model import Model
+
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a verb does with each batch, and the columns it promises."""
+
+    verb: str
+    columns: tuple[Declared, ...]
+    work: Callable[[Batch], Mapping[str, Any]]
+    meta: Mapping[str, str]
+    asked: Mapping[str, Any]
+    extra: Mapping[str, QTable] = field(default_factory=dict)
+
+
+def add_arguments(verb: str, parser: argparse.ArgumentParser) -> None:
+    """Add what `run` needs."""
+    parser.add_argument("files", nargs="+", metavar="FILES-or-FOLDER", help="spectra, or a folder of them")
+    parser.add_argument("-m", "--model", default="stellar-tiny", help="a name, a file or a pinned address (%(default)s)")
+    parser.add_argument("-o", "--output", required=True, type=Path, metavar="OUT", help="the table to write")
+    if verb == "translate":
+        parser.add_argument("--to", required=True, metavar="INSTRUMENT", help="see `astrofm plugins`")
+    parser.add_argument("--format", choices=("ecsv", "fits", "parquet"), help="where the suffix of OUT does not say")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT, and what an interrupted run left of it")
+    parser.add_argument("--shard", metavar="I/N", help="do only the I-th of N equal parts of the files, for job arrays")
+    parser.add_argument("-r", "--recursive", action="store_true", help="files in folders of a folder, too")
+    parser.add_argument("--size", type=int, default=256, metavar="N", help="stars a batch (%(default)s)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
+    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="(%(default)s)")
+    parser.add_argument("--no-progress", action="store_true", help="no progress bar")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do a verb on files; give 0, or 1 where no file could be read."""
+    from ..models.inputs import find_files
+    from .output import Output
+
+    if options.size < 1:
+        raise DataError(f"--size is {options.size}: say 1 or more stars a batch")
+    files = shard(find_files(options.files, recursive=options.recursive), options.shard)
+    formats = ("fits",) if options.command == "translate" else None
+    output = Output(options.output, form=options.format, overwrite=options.overwrite, forms=formats)
+    from ..models import load_model
+
+    job = make_job(load_model(options.model, device=options.device, precision=options.precision), options)
+    with output.begin(job, files) as part:
+        try:
+            _work(part, job, files, options)
+        except KeyboardInterrupt:
+            part.flush()
+            print(f"\nastrofm: interrupted; {part.rows:,} rows are kept in {part.folder}. Run the same command "
+                  "again to go on from there", file=sys.stderr)
+            return 130
+        part.finish()
+    failed = part.rows - part.read
+    print(f"{options.output}: {part.read:,} stars of {len(files):,} files"
+          + (f"; {failed:,} rows say in the column 'error' why nothing was read" if failed else ""), file=sys.stderr)
+    if not part.read:
+        print("astrofm: none of the files could be read: `astrofm identify FILES` says why", file=sys.stderr)
+    return 0 if part.read else 1
+
+
+def shard(files: Sequence[Path], which: str | None) -> list[Path]:
+    """Take the I-th of N equal parts of the files, in order, for ``which = "I/N"`` counted from 1."""
+    if which is None:
+        return list(files)
+    try:
+        one, of = (int(number) for number in which.split("/"))
+    except ValueError as error:
+        raise DataError(f"--shard is {which!r}: say I/N, for example 1/4") from error
+    if not 1 <= one <= of:
+        raise DataError(f"--shard is {which!r}: it counts from 1/{max(of, 1)} to {max(of, 1)}/{max(of, 1)}")
+    cuts = np.linspace(0, len(files), of + 1).round().astype(int)
+    chosen = list(files[cuts[one - 1]: cuts[one]])
+    if not chosen:
+        raise DataError(f"--shard {which} holds none of the {len(files)} files: use fewer shards")
+    return chosen
+
+
+def make_job(model: Model, options: argparse.Namespace) -> Job:
+    """Say what the verb does and which columns it gives."""
+    from ..models import answers
+
+    meta = {**model._provenance(), "verb": options.command}
+    asked = {"precision": options.precision}
+    if options.command == "predict":
+        return Job("predict", model.columns(), model._predict, meta, asked)
+    if options.command == "embed":
+        columns = (*answers.FIRST, answers.embedding_column(model.dim), *answers.LAST)
+        return Job("embed", columns, lambda batch: _embedded(model, batch), meta, asked)
+    return _translation(model, options.to, meta, {**asked, "to": options.to})
+
+
+def _embedded(model: Model, batch: Batch) -> dict[str, Any]:
+    from ..models import answers
+    from ..models.card import SNR_LIMIT
+
+    embedding, star = model._embedding(batch), answers.star_values(batch)
+    unlike = ~np.isfinite(embedding).all(axis=1) & ~star[answers.NO_PIXEL]
+    flags = answers.join_flags(model.card, batch.instrument, star, {answers.UNLIKE: unlike}, SNR_LIMIT)
+    return {**star, "embedding": embedding, "flags": flags}
+
+
+def _translation(model: Model, to: str, meta: Mapping[str, str], asked: Mapping[str, Any]) -> Job:
+    from astropy import units as u
+    from astropy.table import QTable
+
+    from ..models import answers
+    from ..models.spectra import spectrum_instrument, translated_values
+
+    target = spectrum_instrument(to)
+    wave = target.wavelength()
+    unit, shape = target.unit.to_string(), (len(wave),)
+    spectrum = (
+        answers.Declared("flux", "float32", f"flux that {to} would see, on the input's scale", unit, shape),
+        answers.Declared("flux_err", "float32", "one-sigma error of flux", unit, shape),
+        answers.Declared("mask", "bool", "True where flux says nothing", shape=shape),
+        answers.Declared("calibration", "str", "absolute, or relative: only ratios of the fluxes mean something"),
+        answers.Declared("reduced_chi2", "float32", "of the decode against the input, on the input's grid"),
+    )
+
+    def work(batch: Batch) -> dict[str, Any]:
+        values = translated_values(model, batch, target)
+        if not values.pop("scaled"):
+            raise DataError(f"{batch.instrument!r} has no unit of flux and {to!r} has: translate it in Python, where "
+                            "the answer carries its own unit")
+        return {**values, "flux_err": values.pop("error")}
+
+    wavelength = QTable({"wavelength": wave * u.AA})
+    wavelength["wavelength"].info.description = "vacuum wavelength of each flux"
+    return Job("translate", (*answers.FIRST, *spectrum, *answers.LAST), work, {**meta, "to": to}, asked,
+               {"WAVELENGTH": wavelength})
+
+
+def _work(part: Any, job: Job, files: Sequence[Path], options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    hidden = options.no_progress or (None if sys.stderr.isatty() or "ASTROFM_PROGRESS" in os.environ else True)
+    with tqdm(total=len(files), initial=part.files_done, unit="file", disable=hidden, file=sys.stderr) as bar, \
+            warnings.catch_warnings():
+        warnings.simplefilter("once")
+        for arrays, files_done, stars_open in _answers(part, job, files, options.size):
+            part.add(arrays, files_done, stars_open)
+            bar.update(files_done - bar.n)
+
+
+def _answers(part: Any, job: Job, files: Sequence[Path],
+             size: int) -> Iterator[tuple[dict[str, np.ndarray], int, int]]:
+    """Give the rows of each piece from where the last run stopped, and where in the files each ends."""
+    from ..models import answers, inputs
+
+    start, skip = part.files_done, part.stars_open
+    for piece in inputs.stream(files[start:], size=size):
+        if not len(piece):
+            continue
+        piece, values = inputs.attempt(piece, job.work)
+        arrays = answers.fill(job.columns, len(piece), [(piece, values)])
+        dropped, skip = min(skip, len(piece)), max(0, skip - len(piece))
+        if dropped < len(piece):
+            kept = {name: array[dropped:] for name, array in arrays.items()}
+            yield kept, start + piece.files_done, piece.stars_open
