@@ -111,7 +111,7 @@ def resample(wave: np.ndarray, value: np.ndarray, error: np.ndarray, mask: np.nd
     >>> value, error = np.ones((3, 100)), np.full((3, 100), 0.1)
     >>> new, new_error, new_mask = resample(wave, value, error, np.zeros((3, 100), bool), grid)
     >>> new.shape, float(new[0, 0]), float(new_error[0, 5].round(3))
-    ((3, 20), 1.0, 0.05)
+    ((3, 20), 1.0, 0.047)
     """
     wave, grid = np.asarray(wave, np.float64), np.asarray(grid, np.float64)
     value, error, mask = np.asarray(value), np.asarray(error), np.asarray(mask, bool)

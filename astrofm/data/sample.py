@@ -20,7 +20,7 @@ class Sample:
     Parameters
     ----------
     instrument : str
-        Registered name of the instrument, such as ``"lamost-lrs"``.
+        Registered name of the instrument: lower case with hyphens.
     coordinate : ndarray of float64, shape ``(p,)``
         Vacuum wavelength in Angstrom (spectra) or days since the first point (light curves).
     value, error : ndarray of float32, shape ``(p,)``

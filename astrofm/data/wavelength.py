@@ -27,7 +27,7 @@ def to_air(wave: np.ndarray) -> np.ndarray:
 
     Notes
     -----
-    Morton 2000, ApJS 130, 403 (after Birch & Downs 1994), as VALD and SDSS use it.
+    Morton 2000, ApJS 130, 403 (after Birch & Downs 1994), as VALD uses it.
 
     Examples
     --------

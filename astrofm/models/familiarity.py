@@ -33,7 +33,7 @@ class Familiarity(nn.Module):
     >>> from astrofm.models import Familiarity
     >>> random = np.random.default_rng(0)
     >>> known = Familiarity.fit(random.normal(size=(1000, 4)))
-    >>> known.distance(np.full((1, 4), 10.0))[0] > known.threshold.item()
+    >>> bool(known.distance(np.full((1, 4), 10.0))[0] > known.threshold.item())
     True
     """
 

@@ -26,7 +26,7 @@ def identify(data: Any) -> str:
     Returns
     -------
     str
-        Registered name, such as ``"lamost-lrs"``.
+        Registered name, as `~astrofm.registry.cards` lists it.
 
     Raises
     ------
