@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import specutils
 from astropy import units as u
 from astropy.nddata import StdDevUncertainty
 from specutils.manipulation import FluxConservingResampler
@@ -11,6 +12,8 @@ from astrofm.data import overlap_matrix, resample
 from astrofm.data.resample import CAPACITY, _matrices, pixel_edges
 from astrofm.errors import DataError
 
+#: specutils 1.x weights errors wrongly (specutils#1300)
+OLD_PEER = specutils.__version__.startswith("1.")
 WAVE = 10 ** (3.5682 + 1e-4 * np.arange(3904))
 TARGETS = {"finer": np.arange(3800.0, 9000.0, 0.7), "alike": np.arange(3800.0, 9000.0, 1.7),
            "coarser": np.arange(3800.0, 9000.0, 20.0)}
@@ -38,7 +41,8 @@ def test_values_and_errors_agree_with_specutils_to_1e_6(grid, own):
     for row in (0, 3):
         theirs, their_error = _peer(wave[row] if own else wave, value[row], error[row], grid)
         np.testing.assert_allclose(found[row], theirs, rtol=1e-6)
-        np.testing.assert_allclose(spread[row], their_error, rtol=1e-6)
+        if not OLD_PEER:
+            np.testing.assert_allclose(spread[row], their_error, rtol=1e-6)
 
 
 def test_one_grid_and_own_grids_agree():
