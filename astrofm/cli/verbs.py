@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ..models.model import Model
 
 
-
 @dataclass(frozen=True)
 class Job:
     """What a verb does with each batch, and the columns it promises."""
@@ -135,8 +134,9 @@ def _translation(model: Model, to: str, meta: Mapping[str, str], asked: Mapping[
     wave = target.wavelength()
     unit, shape = target.unit.to_string(), (len(wave),)
     spectrum = (
-        answers.Declared("flux", "float32", f"flux that {to} would see, on the input's scale", unit, shape),
-        answers.Declared("flux_err", "float32", "one-sigma error of flux", unit, shape),
+        answers.Declared("flux", "float32", f"flux that {to} would see, on the input's scale", shape=shape),
+        answers.Declared("flux_err", "float32", "one-sigma error of flux", shape=shape),
+        answers.Declared("unit", "str", "unit of flux and its error; empty where the input's scale has none"),
         answers.Declared("mask", "bool", "True where flux says nothing", shape=shape),
         answers.Declared("calibration", "str", "absolute, or relative: only ratios of the fluxes mean something"),
         answers.Declared("reduced_chi2", "float32", "of the decode against the input, on the input's grid"),
@@ -144,10 +144,9 @@ def _translation(model: Model, to: str, meta: Mapping[str, str], asked: Mapping[
 
     def work(batch: Batch) -> dict[str, Any]:
         values = translated_values(model, batch, target)
-        if not values.pop("scaled"):
-            raise DataError(f"{batch.instrument!r} has no unit of flux and {to!r} has: translate it in Python, where "
-                            "the answer carries its own unit")
-        return {**values, "flux_err": values.pop("error")}
+        own = unit if values.pop("scaled") else spectrum_instrument(batch.instrument).unit.to_string()
+        error = values.pop("error")
+        return {**values, "flux_err": error, "unit": np.full(len(batch), own)}
 
     wavelength = QTable({"wavelength": wave * u.AA})
     wavelength["wavelength"].info.description = "vacuum wavelength of each flux"

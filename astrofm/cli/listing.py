@@ -1,0 +1,132 @@
+"""``astrofm identify | plugins | models | show | cite``: say what is there."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import AstrofmError, UnknownNameError
+
+
+def add_arguments(verb: str, parser: argparse.ArgumentParser) -> None:
+    """Add what `run` needs."""
+    if verb == "identify":
+        parser.add_argument("files", nargs="+", metavar="FILES-or-FOLDER")
+        parser.add_argument("-r", "--recursive", action="store_true", help="files in folders of a folder, too")
+    elif verb == "show":
+        parser.add_argument("model", help="a name, a file or a pinned address")
+        parser.add_argument("--json", action="store_true", help="the whole card as it stands in the file")
+    elif verb == "cite":
+        parser.add_argument("name", help="of a model, an instrument or a part")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what was asked for."""
+    return {"identify": _identify, "plugins": _plugins, "models": _models, "show": _show,
+            "cite": _cite}[options.command](options)
+
+
+def _identify(options: argparse.Namespace) -> int:
+    from ..models.inputs import find_files
+    from ..registry import identify
+
+    known = 0
+    for path in find_files(options.files, recursive=options.recursive):
+        try:
+            print(f"{path}: {identify(path)}")
+            known += 1
+        except AstrofmError as error:
+            print(f"{path}: unknown ({error})")
+    return 0 if known else 1
+
+
+def _plugins(options: argparse.Namespace) -> int:
+    from ..registry import plugins
+
+    for plugin in plugins():
+        state = "disabled by ASTROFM_DISABLE_PLUGINS" if plugin.disabled else "BROKEN" if plugin.error else ""
+        print(f"{plugin.package} {plugin.version}  ({plugin.name}){'  ' + state if state else ''}")
+        if plugin.error:
+            print(f"    {plugin.error}")
+        for kind, cards in plugin.cards.items():
+            for card in cards:
+                print(f"    {kind[:-1]:10s} {card.name:16s} {card.summary}")
+    return 0
+
+
+def _models(options: argparse.Namespace) -> int:
+    from ..registry import cards
+
+    found = cards("models")
+    for card in found.values():
+        print(f"{card.name:16s} {card.summary}  [{card.license}]")
+    if not found:
+        print("no model is installed: name a file, or install a package that brings one", file=sys.stderr)
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    card = _card(options.model)
+    if options.json:
+        print(json.dumps(card, indent=2, ensure_ascii=False))
+        return 0
+    print(f"{card['name']}: {card.get('summary', '')}\n\n{card['notes']}\n")
+    print("labels")
+    for label in card["labels"]:
+        span = f"{len(label['classes'])} classes, {label['classes'][0]} to {label['classes'][-1]}" \
+            if label.get("classes") else f"trained on {label.get('low')} to {label.get('high')} {label.get('unit', '')}"
+        print(f"    {label['name']:16s} {label.get('description', '')}; {span}")
+    print("instruments")
+    for name, about in card["instruments"].items():
+        grid = about.get("grid", {})
+        print(f"    {name:16s} {grid.get('n', '?')} pixels, {grid.get('start', 0):.1f}-{grid.get('stop', 0):.1f} Angstrom "
+              f"(vacuum), {about.get('calibration', '')} flux")
+    print("parts")
+    parts = card["parts"]
+    for kind, part in (("encoder", parts["encoder"]), ("aligner", parts["aligner"]), *parts["heads"].items()):
+        print(f"    {kind:16s} {part['name']}")
+    print(f"errors are scaled by\n{_indented(card.get('calibration', {}))}")
+    print(f"made by\n{_indented(card.get('provenance', {}))}")
+    print(f"licence {card['license']}\ncite    {card['citation']}")
+    return 0
+
+
+def _cite(options: argparse.Namespace) -> int:
+    from ..registry import KINDS, cards
+
+    found = False
+    for kind in KINDS:
+        card = cards(kind).get(options.name)
+        if card is not None:
+            found = True
+            print(f"{kind[:-1]} {card.name}: {card.reference or 'no paper named'} [{card.license}]")
+            if kind == "models":
+                print(_card(options.name)["citation"])
+    if not found and os.path.isfile(options.name):
+        found = True
+        print(_card(options.name)["citation"])
+    if not found:
+        every = sorted(name for kind in KINDS for name in cards(kind))
+        raise UnknownNameError(f"nothing is named {options.name!r}: one of {', '.join(every)}, or a model file")
+    return 0
+
+
+def _card(name: str) -> dict[str, Any]:
+    from ..models import read_card
+    from ..models.store import locate
+
+    path, _ = locate(name)
+    return read_card(Path(path))
+
+
+def _indented(entries: Mapping[str, Any]) -> str:
+    lines = []
+    for key, item in entries.items():
+        text = "  ".join(f"{k} {v:.2f}" for k, v in item.items()) if isinstance(item, Mapping) else item
+        lines.append(f"    {key:16s} {text}")
+    return "\n".join(lines) or "    nothing"
