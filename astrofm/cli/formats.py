@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,7 +118,9 @@ def _fits_bytes(made: QTable, name: str) -> tuple[Any, bytes]:
 
     memory = io.BytesIO()
     made.meta = {key[:8].upper(): value for key, value in made.meta.items() if value}
-    made.write(memory, format="fits")
+    with warnings.catch_warnings():  # astropy keeps such a unit (dex) in its own words, and says that others can't
+        warnings.filterwarnings("ignore", message=".*could not be saved in native FITS format")
+        made.write(memory, format="fits")
     raw = memory.getvalue()
     with fits.open(io.BytesIO(raw)) as hdus:
         header = hdus[1].header.copy()
