@@ -107,7 +107,7 @@ def to_rest(sources: Sources, references: Sources, *, limit: float = 400.0) -> S
     ours = _lines(sources.flux, window)
     theirs = np.fft.rfft(_lines(references.flux, window), axis=1)
     flux = np.array(sources.flux)
-    mask = np.array(sources.mask)
+    mask = _mask(sources).copy()
     for row, spectrum in enumerate(np.fft.rfft(ours, axis=1)):
         correlation = np.fft.irfft(spectrum * theirs.conj(), n=ours.shape[1], axis=1)
         near = np.concatenate([correlation[:, -reach:], correlation[:, : reach + 1]], axis=1)
@@ -147,7 +147,7 @@ def extend(sources: Sources, references: Sources, *, margin: float = 150.0) -> t
         twin = [k for k, name in enumerate(references.id) if name == sources.id[row]]
         best = twin[0] if twin else int(rms.argmin())
         left[row] = rms[best]
-        flux[row] = _join(wave, flux[row], sources.mask[row], references.flux[best], margin)
+        flux[row] = _join(wave, flux[row], _mask(sources)[row], references.flux[best], margin)
     missing = ~np.isfinite(flux) | (flux <= 0)
     return Sources(wave, np.where(missing, 0, flux).astype(np.float32), missing, sources.labels, sources.id,
                    sources.resolution), left
@@ -177,11 +177,15 @@ def _without_line(y: np.ndarray, weight: np.ndarray, x: np.ndarray) -> np.ndarra
 def _coarse(sources: Sources, size: int = 20) -> np.ndarray:
     count = len(sources.wavelength) // size
     shape = (len(sources.flux), count, size)
-    good = (~sources.mask & (sources.flux > 0))[:, : count * size].reshape(shape)
+    good = (~_mask(sources) & (sources.flux > 0))[:, : count * size].reshape(shape)
     total = np.where(good, sources.flux[:, : count * size].reshape(shape), 0).sum(2)
     number = good.sum(2)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(number > size // 2, np.log(total / number), np.nan)
+
+
+def _mask(sources: Sources) -> np.ndarray:
+    return np.zeros(sources.flux.shape, bool) if sources.mask is None else sources.mask
 
 
 def _lines(flux: np.ndarray, window: np.ndarray) -> np.ndarray:

@@ -41,8 +41,8 @@ LABELS = [
 CLASSES = [f"{letter}{k}" for letter in "OBAFGKM" for k in range(10)][5:]
 #: numeric class of the first of CLASSES (O5), on the scale B0 = 20 ... M0 = 70
 FIRST_CLASS = 15
-#: part of the steps each stage takes, and the part of the patches it sees
-STAGES = {"pretrain": (0.06, 0.5), "align": (0.78, 0.75), "fit": (0.16, 1.0)}
+#: steps of each stage, the part of the patches it sees, and its highest learning rate over the usual one
+STAGES = {"pretrain": (324, 0.5, 1.0), "align": (3000, 0.75, 1.0), "fit": (900, 1.0, 0.5)}
 #: patches decoded a view and step
 DECODED = 8
 #: how much the labels count that are read from each view
@@ -119,7 +119,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the libraries")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--steps", type=int, default=7000)
+    parser.add_argument("--longer", type=float, default=1.0, help="factor on the steps of every stage")
     parser.add_argument("--stars", type=int, default=64, help="stars a step")
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--workers", type=int, default=1)
@@ -131,9 +131,8 @@ def main() -> None:
     modules = build()
     print(f"{sum(p.numel() for p in modules.parameters()):,} parameters, {len(corpus.flux):,} sources", flush=True)
     offset = 0
-    for stage, (part, _) in STAGES.items():
-        steps = int(part * options.steps)
-        rate = options.rate * (0.25 if stage == "fit" else 1.0)
+    for stage, (usual, _, slower) in STAGES.items():
+        steps, rate = int(usual * options.longer), options.rate * slower
         schedule = Schedule(steps=steps, learning_rate=rate, warmup=min(150, steps // 4),
                             final=0.5 if stage == "pretrain" else 0.2 if stage == "align" else 0.01, optimiser="muon")
         objective = Objective(modules, corpus, stage=stage, stars=options.stars, offset=offset,
