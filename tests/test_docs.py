@@ -65,7 +65,7 @@ def test_news_fragments_have_names_that_towncrier_reads():
     kinds = {kind["directory"] for kind in config["type"]}
     for path in (ROOT / "docs" / "changes").iterdir():
         if path.name not in ("README.rst", "template.rst"):
-            assert re.fullmatch(rf"\d+\.({'|'.join(kinds)})(\.[\w-]+)?\.rst", path.name), path.name
+            assert re.fullmatch(rf"\d+\.({'|'.join(kinds)})(\.\d+)?\.rst", path.name), path.name
 
 
 def test_continuous_integration_runs_the_second_command_of_the_readme():

@@ -63,13 +63,11 @@ def register() -> None:
 
 
 def _register(name: str, label: str) -> None:
-    from specutils import Spectrum1D  # the class itself in 1.x, its deprecated subclass in 2.x
     from specutils.io.registers import data_loader
 
-    from ..compat import Spectrum, SpectrumList
+    from ..compat import SPECTRA, SpectrumList
 
-    loaders = {Spectrum: _one(name, Spectrum), Spectrum1D: _one(name, Spectrum1D), SpectrumList: _all(name)}
-    for cls, loader in loaders.items():
+    for cls, loader in {**{cls: _one(name, cls) for cls in SPECTRA}, SpectrumList: _all(name)}.items():
         data_loader(label, identifier=_identifier(name), dtype=cls, priority=PRIORITY, force=True,
                     autogenerate_spectrumlist=False)(loader)
 
