@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
 from astrofm_lamost.instrument import KEYS
 from astrofm_lamost.layouts import FIRST, PIXELS, STEP
+from astropy.io import fits
 
 from astrofm.registry import get_instrument
 

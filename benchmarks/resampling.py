@@ -2,8 +2,8 @@
 
     python benchmarks/resampling.py
 
-1,000 spectra of 3,904 pixels of 1e-4 dex go to one linear grid, from one grid and from a grid each; specutils resamples
-``--peer`` of them one by one. Medians of ``--repeats`` runs; the answers are compared.
+1,000 spectra of 3,904 pixels of 1e-4 dex go to one linear grid, from one grid and from a grid each; specutils
+resamples ``--peer`` of them one by one. Medians of ``--repeats`` runs; the answers are compared.
 """
 
 from __future__ import annotations
