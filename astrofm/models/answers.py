@@ -15,6 +15,8 @@ from .card import by_instrument, error_scale, names_of
 from .inputs import Piece
 
 NOT_READ, NO_PIXEL, UNLIKE, LOW_SNR = "not-read", "no-usable-pixel", "unlike-training-set", "low-snr"
+#: flag of a spectrum most of whose pixels lie at wavelengths that the model was not trained on
+ELSEWHERE = "outside-range:wavelength"
 #: a class label of at most this many classes has a column of probabilities for each
 FEW_CLASSES = 8
 
@@ -135,6 +137,17 @@ def star_values(batch: Batch) -> dict[str, Any]:
         "instrument": np.full(len(batch), batch.instrument), "snr": np.where(none, np.nan, snr),
         "n_bad": good.shape[1] - good.sum(axis=1), NO_PIXEL: none,
     }
+
+
+def elsewhere(card: Mapping[str, Any], batch: Batch) -> np.ndarray:
+    """Say whose good pixels lie mostly outside the wavelengths of the card; ``(n,)``."""
+    if "wavelengths" not in card:
+        return np.zeros(len(batch), bool)
+    low, high = card["wavelengths"]
+    coordinate = np.asarray(batch.coordinate)
+    good = ~np.asarray(batch.mask, bool)
+    inside = good & np.broadcast_to((coordinate >= low) & (coordinate <= high), good.shape)
+    return inside.sum(axis=1) < 0.5 * good.sum(axis=1)
 
 
 def label_values(card: Mapping[str, Any], instrument: str, read: Mapping[str, np.ndarray],

@@ -39,7 +39,7 @@ class Model:
     card : mapping
         ``name`` at least; also ``instruments`` (registered names, or what `read_card` shows), ``calibration``
         (``{"*": {"teff": 1.2}, "some-instrument": {...}}``: factors of the errors), ``familiarity``
-        (``chi2_limit`` and ``error_floor``), ``snr_limit``, ``summary``, ``notes``, ``license``, ``citation``,
+        (``chi2_limit`` and ``error_floor``), ``snr_limit``, ``wavelengths`` (range it was trained on, Angstrom), ``summary``, ``notes``, ``license``, ``citation``,
         ``provenance``. Parts, arguments and labels are filled in.
     familiarity : Familiarity, optional
         Fitted to the training set's embeddings; stars beyond its threshold are flagged.
@@ -280,6 +280,7 @@ class Model:
         read = self._read(np.where(usable[:, None], embedding, 0.0))
         values, flags = answers.label_values(self.card, batch.instrument, read, usable)
         flags[answers.UNLIKE] = self._unlike(batch, embedding, usable) & ~star[answers.NO_PIXEL]
+        flags[answers.ELSEWHERE] = answers.elsewhere(self.card, batch) & ~star[answers.NO_PIXEL]
         star["flags"] = answers.join_flags(self.card, batch.instrument, star, flags, SNR_LIMIT)
         return {**star, **values}
 

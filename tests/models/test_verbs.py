@@ -69,6 +69,12 @@ def test_a_star_without_a_usable_pixel_is_flagged_and_has_no_label(model):
         assert np.isnan(model.embed(star)).all()
 
 
+def test_a_spectrum_at_other_wavelengths_is_flagged(instruments):
+    star = spectrum_of(np.ones(1200))
+    assert "wavelength" not in make_model(wavelengths=[3900.0, 6000.0]).predict(star)["flags"][0]
+    assert "outside-range:wavelength" in make_model(wavelengths=[9000.0, 12000.0]).predict(star)["flags"][0]
+
+
 def test_noise_is_flagged(instruments):
     noisy = spectrum_of(np.ones(1200), error=1.0)
     assert "low-snr" in make_model(snr_limit=5.0).predict(noisy)["flags"][0]

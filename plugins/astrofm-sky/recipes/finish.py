@@ -137,7 +137,7 @@ def main() -> None:
     parts = dict(modules.items())
     card = {"name": "stellar-tiny", "license": "BSD-3-Clause", "citation": CITATION, "notes": NOTES,
             "summary": "labels, translation and embeddings of stars from optical spectra of any spectrograph",
-            "instruments": ["lamost-lrs", "gaia-xp"], "snr_limit": 5.0,
+            "instruments": ["lamost-lrs", "gaia-xp"], "snr_limit": 5.0, "wavelengths": [3350.0, 10250.0],
             "provenance": {"recipe": "plugins/astrofm-sky/recipes/stellar_tiny.py", "steps": int(kept["step"]),
                            "sources": len(corpus.flux), "labelled": int(np.isfinite(corpus.labels[:, 0]).sum())}}
 
