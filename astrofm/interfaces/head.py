@@ -27,6 +27,8 @@ class Label:
         Range of the training labels; outside of it a row is flagged.
     classes : tuple of str
         Class names, in the order of the head's scores; empty for a number.
+    ordered : bool
+        The classes are steps of a scale: the one given is their median, not the most probable.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Label:
     low: float | None = None
     high: float | None = None
     classes: tuple[str, ...] = ()
+    ordered: bool = False
 
 
 class Head(nn.Module, ABC):

@@ -180,7 +180,10 @@ def label_values(card: Mapping[str, Any], instrument: str, read: Mapping[str, np
 
 def _class_values(label: Mapping[str, Any], probability: np.ndarray, usable: np.ndarray) -> dict[str, Any]:
     name, classes = label["name"], list(label["classes"])
-    best = np.where(usable, np.nan_to_num(probability.T).argmax(axis=0), 0)
+    known = np.nan_to_num(probability)
+    best = (known.cumsum(axis=1) < 0.5).sum(axis=1).clip(max=len(classes) - 1) if label.get("ordered") \
+        else known.argmax(axis=1)
+    best = np.where(usable, best, 0)
     values = {name: np.where(usable, np.array(classes)[best], ""),
               f"{name}_probability": np.where(usable, probability[np.arange(len(best)), best], np.nan)}
     if len(classes) <= FEW_CLASSES:

@@ -76,15 +76,18 @@ class ClassHead(Head):
     classes : sequence of str
     description : str
     hidden : int
+    ordered : bool
+        The classes are steps of a scale.
     """
 
     name = "classes"
 
     def __init__(self, *, dim: int = 256, label: str = "spectral_type", classes: Sequence[str] = ("A", "F", "G"),
-                 description: str = "", hidden: int = 256):
-        super().__init__(dim=dim, label=label, classes=list(classes), description=description, hidden=hidden)
+                 description: str = "", hidden: int = 256, ordered: bool = False):
+        super().__init__(dim=dim, label=label, classes=list(classes), description=description, hidden=hidden,
+                         ordered=ordered)
         self.dim = dim
-        self.labels = (Label(label, "", description, classes=tuple(classes)),)
+        self.labels = (Label(label, "", description, classes=tuple(classes), ordered=ordered),)
         self.layers = nn.Sequential(nn.Linear(dim, hidden), ResidualMLP(hidden, hidden), nn.LayerNorm(hidden),
                                     nn.GELU(), nn.Linear(hidden, len(classes)))
 

@@ -10,11 +10,21 @@ from astropy import units as u
 
 from astrofm.compat import SpectrumList
 from astrofm.errors import DataError, UnknownNameError
-from astrofm.models import Familiarity
+from astrofm.models import Familiarity, answers
 from astrofm.models.scaling import amplitude, reduced_chi2
 
 sys.path.insert(0, str(Path(__file__).parent))
 from model_fakes import make_model, spectrum_of  # noqa: E402
+
+
+def test_an_ordered_class_is_the_median_and_another_the_most_probable():
+    probability = np.array([[0.35, 0.2, 0.05, 0.4], [0.0, 0.0, 0.1, 0.9], [0.6, 0.4, 0.0, 0.0]])
+    label = {"name": "kind", "classes": ["A", "F", "G", "K"]}
+    usable = np.array([True, True, False])
+    assert list(answers._class_values(label, probability, usable)["kind"]) == ["K", "K", ""]
+    ordered = answers._class_values({**label, "ordered": True}, probability, usable)
+    assert list(ordered["kind"]) == ["F", "K", ""]
+    np.testing.assert_allclose(ordered["kind_probability"][:2], [0.2, 0.9])
 
 
 def test_a_list_of_mixed_instruments_keeps_its_order(model, stars):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -49,6 +50,8 @@ class Corpus:
         Stars of the same group and split with like labels; itself where there are fewer.
     held_out : ndarray of bool, shape ``(N,)``
         Labelled stars kept for calibration.
+    shift : ndarray, shape ``()``
+        Classes by which the templates' own F, G and K classes differ from those that temperature and gravity give.
     """
 
     wavelength: np.ndarray
@@ -59,6 +62,7 @@ class Corpus:
     chance: np.ndarray
     neighbour: np.ndarray
     held_out: np.ndarray
+    shift: np.ndarray
 
     def draw(self, random: np.random.Generator, count: int, *,
              held_out: bool = False) -> tuple[Sources, np.ndarray, np.ndarray]:
@@ -84,9 +88,15 @@ class Corpus:
         labels = (1 - share[:, None]) * labels[first] + share[:, None] * labels[second]
         labels[:, 0] = 10 ** labels[:, 0]
         kind = np.where(share < 0.5, self.kind[first], self.kind[second])
-        kind = np.where(np.isfinite(labels[:, 0]), kind_of(labels[:, 0], labels[:, 1]), kind)
+        kind = np.where(np.isfinite(labels[:, 0]), self.kinds(labels), kind)
         sources = Sources(self.wavelength, flux, None, {}, [str(k) for k in first], libraries.RESOLUTION)
         return sources, labels, kind
+
+
+    def kinds(self, labels: np.ndarray) -> np.ndarray:
+        """Give the numeric classes of labels ``(n, 3)`` on the templates' scale."""
+        kind = kind_of(labels[:, 0], labels[:, 1])
+        return kind + self.shift * ((kind > 39) & (kind < 69))
 
 
 def kind_of(teff: np.ndarray, logg: np.ndarray) -> np.ndarray:
@@ -132,7 +142,20 @@ def _make(data: Path) -> Corpus:
     labels, group = np.concatenate(labels), np.array(group)
     held_out = _held_out(labels, group)
     return Corpus(miles.wavelength, np.concatenate(flux), labels, np.concatenate(kind), group,
-                  _chance(labels, group, held_out), _neighbours(labels, group, held_out), held_out)
+                  _chance(labels, group, held_out), _neighbours(labels, group, held_out), held_out,
+                  template_shift(templates, miles))
+
+
+def template_shift(templates: Sources, miles: Sources) -> np.ndarray:
+    """Give the median difference between a template's class and that of its MILES labels, for F, G and K stars."""
+    row = {name: k for k, name in enumerate(miles.id)}
+    away = []
+    for name, kind in zip(templates.id, templates.labels["type"], strict=True):
+        number = re.search(r"\((\d+)\)", name)
+        k = row.get(f"HD{number[1]}") if number else None
+        if k is not None and 40 <= kind < 70:
+            away.append(kind - kind_of(miles.labels["teff"][k: k + 1], miles.labels["logg"][k: k + 1])[0])
+    return np.array(np.nanmedian(away))
 
 
 def _held_out(labels: np.ndarray, group: np.ndarray) -> np.ndarray:
@@ -154,19 +177,21 @@ def _chance(labels: np.ndarray, group: np.ndarray, held_out: np.ndarray) -> np.n
         if np.isfinite(labels[rows, 0]).any():
             rows = rows[np.isfinite(labels[rows, :2]).all(1)]
             distance = np.linalg.norm(np.nan_to_num(place[rows][:, None, :2] - place[rows][None, :, :2]), axis=2)
-            weight = (distance < 2).sum(1) ** -0.5 * _like_the_disc(labels[rows, 2])
+            weight = (distance < 2).sum(1) ** -0.5 * _like_the_disc(labels[rows])
         else:
             weight = np.ones(len(rows))
         chance[rows] = share * weight / weight.sum()
     return chance / chance.sum()
 
 
-def _like_the_disc(fe_h: np.ndarray) -> np.ndarray:
-    """Weigh stars so that metallicities are those of the solar neighbourhood with generous tails.
+def _like_the_disc(labels: np.ndarray) -> np.ndarray:
+    """Weigh stars so that metallicities are those of the solar neighbourhood with generous tails, and hot stars rarer.
 
-    The libraries were made to cover the diagram: drawn evenly, F stars would be metal-poor more often than not.
+    The libraries were made to cover the diagram: drawn evenly, F stars would be metal-poor more often than not, and
+    a reddened B star as likely as an F star.
     """
-    return np.exp(-0.5 * ((np.nan_to_num(fe_h, nan=-0.15) + 0.15) / 0.35) ** 2) + 0.12
+    fe_h, teff = np.nan_to_num(labels[:, 2], nan=-0.15), np.nan_to_num(labels[:, 0], nan=5000.0)
+    return (np.exp(-0.5 * ((fe_h + 0.15) / 0.35) ** 2) + 0.12) * np.where(teff > 9500, 0.3, 1.0)
 
 
 def _neighbours(labels: np.ndarray, group: np.ndarray, held_out: np.ndarray) -> np.ndarray:

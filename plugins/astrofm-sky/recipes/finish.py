@@ -39,7 +39,7 @@ def half(corpus: Corpus, which: int) -> Corpus:
     held = np.zeros_like(corpus.held_out)
     held[np.flatnonzero(corpus.held_out)[which::2]] = True
     return Corpus(corpus.wavelength, corpus.flux, corpus.labels, corpus.kind, corpus.group, corpus.chance,
-                  corpus.neighbour, held)
+                  corpus.neighbour, held, corpus.shift)
 
 
 def look(views: Views, instrument, n: int, seed: int, *, held_out: bool,
@@ -127,7 +127,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--stage", default="fit")
+    parser.add_argument("--stage", default="types")
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
     corpus = load_corpus(options.data, cache=options.run / "corpus.npz")

@@ -5,7 +5,8 @@
 ``DATA`` is the folder with ``spectral-libraries star-archetypes sdss`` (see docs/sky.rst). Three stages, each with
 checkpoints: started again, the run goes on. *pretrain*: hidden patches are predicted from seen ones.
 *align*: views of the same star by several instruments are brought together and decode each other.
-*fit*: labels. Survey labels of any instrument's own pipeline are never used.
+*fit* and *refit*: all patches are seen, and the learning rate
+goes to nothing, twice. *types*: the head of classes alone. Survey labels of any instrument's own pipeline are never used.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ CLASSES = [f"{letter}{k}" for letter in "OBAFGKM" for k in range(10)][5:]
 #: numeric class of the first of CLASSES (O5), on the scale B0 = 20 ... M0 = 70
 FIRST_CLASS = 15
 #: steps of each stage, the part of the patches it sees, and its highest learning rate over the usual one
-STAGES = {"pretrain": (324, 0.5, 1.0), "align": (3000, 0.75, 1.0), "fit": (900, 1.0, 0.5)}
+STAGES = {"pretrain": (324, 0.5, 1.0), "align": (3000, 0.75, 1.0), "fit": (900, 1.0, 0.5),
+          "refit": (1400, 1.0, 0.5), "types": (400, 1.0, 0.5)}
 #: patches decoded a view and step
 DECODED = 8
 #: how much the labels count that are read from each view
@@ -56,7 +58,7 @@ def build() -> nn.ModuleDict:
         "aligner": SharedSpace(source_dim=256, dim=256, width=320, depth=2, patch=64),
         "atmosphere": GaussianHead(dim=256, labels=LABELS, hidden=256, depth=2),
         "spectral_type": ClassHead(dim=256, label="spectral_type", classes=CLASSES, description="spectral class",
-                                   hidden=192),
+                                   hidden=192, ordered=True),
     })
 
 
@@ -81,6 +83,8 @@ class Objective:
 
     def losses(self, views: list[View], labels: torch.Tensor, kinds: torch.Tensor, step: int):
         m = self.modules
+        if self.stage == "types":
+            return self._types(views, kinds)
         generator = torch.Generator().manual_seed(self.offset + step)
         keep = STAGES[self.stage][1]
         shared = [m["aligner"].align(m["encoder"].embed_part(v.seen.tensors(), keep, generator), v.seen.instrument)
@@ -97,6 +101,13 @@ class Objective:
                                  for w, z in zip(VIEW_WEIGHTS, shared, strict=False)) / sum(VIEW_WEIGHTS[:len(views)])
             loss = 0.3 * loss + 0.2 * parts["contrast"] + 3.0 * parts["labels"] + 0.3 * parts["types"]
         return loss, {key: float(item.detach()) for key, item in parts.items()}
+
+    def _types(self, views: list[View], kinds: torch.Tensor):
+        m = self.modules
+        with torch.no_grad():
+            shared = [m["aligner"].align(m["encoder"].embed(v.seen), v.seen.instrument) for v in views]
+        loss = sum(class_loss(m["spectral_type"].scores(z), kinds) for z in shared) / len(shared)
+        return loss, {"types": float(loss.detach())}
 
     def _reconstruct(self, shared: list[torch.Tensor], views: list[View], generator: torch.Generator):
         total = 0.0
@@ -134,7 +145,9 @@ def main() -> None:
     for stage, (usual, _, slower) in STAGES.items():
         steps, rate = int(usual * options.longer), options.rate * slower
         schedule = Schedule(steps=steps, learning_rate=rate, warmup=min(150, steps // 4),
-                            final=0.5 if stage == "pretrain" else 0.2 if stage == "align" else 0.01, optimiser="muon")
+                            final=0.5 if stage == "pretrain" else 0.2 if stage == "align" else 0.005, optimiser="muon")
+        for name, module in modules.items():
+            module.requires_grad_(stage != "types" or name == "spectral_type")
         objective = Objective(modules, corpus, stage=stage, stars=options.stars, offset=offset,
                               workers=options.workers)
         train(modules, objective, schedule, folder=options.output / stage,

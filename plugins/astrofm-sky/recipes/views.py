@@ -72,7 +72,7 @@ class Views:
         n = self.stars
         sources, labels, kinds = self.corpus.draw(random, n)
         rv = np.where(random.random(n) < 0.75, random.normal(0, 60, n), random.uniform(-500, 500, n))
-        a_v = np.where(random.random(n) < 0.7, random.exponential(0.35, n), random.uniform(0, 4, n)).clip(0, 4)
+        a_v = np.where(random.random(n) < 0.85, random.exponential(0.35, n), random.uniform(0, 4, n)).clip(0, 4)
         a_v[random.random(n) < 0.1] = 0.0
         views = [self.look(sources, self.fibre, rv, a_v, 10 ** random.uniform(0.6, 2.5, n), random),
                  self.look(sources, self.slitless, rv, a_v, 10 ** random.uniform(1.2, 2.7, n), random)]
