@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from .cards import Card
+from .cards import Card, ModelCard
 from .hookspecs import hookimpl
 
 _LICENSE = "BSD-3-Clause"
+#: SHA-256 of the shipped weights; changes with them
+STELLAR_TINY = "e5a26977d229b7c39babaffc40ff8a791f51c09059e20de7b11e2775e55bfff8"
 
 
 @hookimpl
@@ -29,3 +31,11 @@ def astrofm_heads() -> list[Card]:
     return [Card("gaussian", "astrofm.nn.heads:GaussianHead", "numbers, each with its own error",
                  "1994icnn.conf...55N", _LICENSE),
             Card("classes", "astrofm.nn.heads:ClassHead", "probabilities of named classes", "", _LICENSE)]
+
+
+@hookimpl
+def astrofm_models() -> list[ModelCard]:
+    """Offer the model that ships in the wheel."""
+    return [ModelCard("stellar-tiny", "astrofm.models:weights/stellar-tiny.safetensors", STELLAR_TINY,
+                      "labels, translation and embeddings of stars from optical spectra of any spectrograph", "",
+                      _LICENSE)]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import zlib
+from math import isfinite
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Any
 
 import numpy as np
@@ -33,13 +36,22 @@ def read_bytes(path: Path, limit: int | None = None) -> bytes:
     Raises
     ------
     ReadError
-        If it cannot be opened, is no FITS, or its gzip stream is damaged or breaks off.
+        If it cannot be opened, is no file or far too large, is no FITS, or its gzip stream is damaged or
+        breaks off.
     """
     try:
-        with open(path, "rb") as stream:
-            data = stream.read() if limit is None else stream.read(limit)
-    except OSError as error:
-        raise ReadError(f"{path} cannot be opened: {error.strerror or error}") from error
+        state = os.stat(path)
+        if not S_ISREG(state.st_mode):
+            raise ReadError(f"{path} is {'a folder' if S_ISDIR(state.st_mode) else 'no regular file'}: "
+                            "give the files themselves")
+        if limit is None and state.st_size > LARGEST_FILE:
+            raise ReadError(f"{path} has {state.st_size} bytes, too many for one spectrum: is it a catalogue?")
+        with open(path, "rb", buffering=0) as stream:
+            data = stream.read(-1 if limit is None else limit) or b""
+    except (OSError, ValueError) as error:
+        if isinstance(error, ReadError):
+            raise
+        raise ReadError(f"{path} cannot be opened: {getattr(error, 'strerror', None) or error}") from error
     if data.startswith(GZIP):
         data = _unpack(path, data, limit)
     if not data.startswith(b"SIMPLE  ="):
@@ -49,14 +61,20 @@ def read_bytes(path: Path, limit: int | None = None) -> bytes:
 
 
 def _unpack(path: Path, data: bytes, limit: int | None) -> bytes:
-    stream = zlib.decompressobj(wbits=31)
-    try:
-        unpacked = stream.decompress(data, limit or LARGEST_FILE)
-    except zlib.error as error:
-        raise ReadError(f"{path} is a damaged gzip file ({error}): fetch it again") from error
-    if limit is None and not stream.eof:
-        why = "is too large for a spectrum" if stream.unconsumed_tail else "breaks off inside its gzip stream"
-        raise ReadError(f"{path} {why}: fetch it again")
+    unpacked, room = b"", limit or LARGEST_FILE
+    while data.startswith(GZIP):  # a gzip file may be several, one after the other
+        stream = zlib.decompressobj(wbits=31)
+        try:
+            unpacked += stream.decompress(data, room - len(unpacked))
+        except zlib.error as error:
+            raise ReadError(f"{path} is a damaged gzip file ({error}): fetch it again") from error
+        if len(unpacked) >= room:
+            break
+        if not stream.eof and limit is None:
+            raise ReadError(f"{path} breaks off inside its gzip stream: fetch it again")
+        data = stream.unused_data
+    if len(unpacked) >= LARGEST_FILE:
+        raise ReadError(f"{path} unpacks to more than {LARGEST_FILE} bytes, too many for one spectrum")
     return unpacked
 
 
@@ -93,6 +111,9 @@ class Header:
         value = _value(card[2:])
         return default if value is None else value
 
+    def __contains__(self, key: str) -> bool:
+        return key.ljust(8).encode() in self._cards
+
     def number(self, key: str) -> int:
         """Give a whole number that must be there and not negative."""
         value = self.get(key)
@@ -126,6 +147,7 @@ def _value(text: bytes) -> Any:
     if word in (b"T", b"F"):
         return word == b"T"
     try:
-        return int(word) if word.lstrip(b"+-").isdigit() else float(word.replace(b"D", b"E"))
+        number = int(word) if word.lstrip(b"+-").isdigit() else float(word.replace(b"D", b"E"))
     except ValueError:
         return None
+    return number if isfinite(number) else None

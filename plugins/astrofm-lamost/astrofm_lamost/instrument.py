@@ -15,8 +15,9 @@ from astrofm.data import Batch, LineSpread
 from astrofm.errors import ReadError
 from astrofm.interfaces import SpectrumInstrument
 
+from .ahead import read_ahead
 from .fitsfile import Header, read_bytes
-from .layouts import FIRST, PIXELS, STEP, Contents, is_medium_resolution, parse
+from .layouts import GRID, MEDIUM, PIXELS, Contents, parse
 
 #: what travels of the header: our name, the survey's keywords in order of preference, and the type
 KEYS = (("ra", ("RA",), float), ("dec", ("DEC",), float), ("class", ("CLASS",), str), ("subclass", ("SUBCLASS",), str),
@@ -26,6 +27,10 @@ KEYS = (("ra", ("RA",), float), ("dec", ("DEC",), float), ("class", ("CLASS",), 
         ("spectrograph", ("SPID",), int), ("fibre", ("FIBERID",), int), ("release", ("DATA_V",), str),
         ("pipeline", ("VERSPIPE",), str))
 MISSING = {float: np.nan, str: "", int: -1}
+#: what the survey writes where it has no number
+UNKNOWN = -9999
+#: a primary header ends within so many bytes
+HEADER = 20 * 2880
 
 
 class LamostLRS(SpectrumInstrument):
@@ -39,7 +44,7 @@ class LamostLRS(SpectrumInstrument):
     """
 
     name = "lamost-lrs"
-    grid = 10 ** (FIRST + STEP * np.arange(PIXELS)) * u.AA
+    grid = GRID * u.AA
     unit = u.dimensionless_unscaled
     calibration = "relative"
     line_spread = LineSpread.constant(1800)
@@ -48,19 +53,19 @@ class LamostLRS(SpectrumInstrument):
     def matches(self, data: Any) -> bool:
         """Say whether a spectrum carries the header of a LAMOST low-resolution file."""
         header = data.meta.get("header")
-        if not hasattr(header, "get") or header.get("TELESCOP") != "LAMOST":
+        if not hasattr(header, "get") or str(header.get("TELESCOP", "")).strip() != "LAMOST":
             return False
-        return not str(header.get("FILENAME", "")).startswith("med-") and header.get("EXTNAME") != "Information"
+        extension = str(header.get("EXTNAME", ""))
+        return not (str(header.get("FILENAME", "")).startswith("med-") or extension == "Information"
+                    or extension.startswith(MEDIUM))
 
     def claims_file(self, path: Path) -> bool:
         """Say whether a file is a LAMOST spectrum, by its header; medium resolution is claimed, and refused in `read`."""
         try:
-            data = read_bytes(path, limit=60 * 2880)
-            header = Header(path, data, 0)
+            header = Header(path, read_bytes(path, limit=HEADER), 0)
         except ReadError:
             return False
-        return header.get("TELESCOP") == "LAMOST" and (
-            header.get("NAXIS") == 2 or is_medium_resolution(header) or "EXTEND" in header.plain())
+        return header.get("TELESCOP") == "LAMOST" and (header.get("NAXIS") == 2 or "EXTEND" in header)
 
     def read(self, path: Path) -> list[Spectrum]:
         """Read one file of any release.
@@ -93,15 +98,17 @@ class LamostLRS(SpectrumInstrument):
         See `astrofm.interfaces.Instrument.read_batches`; values agree with `read` and `sample`.
         """
         found: list[tuple[Path, Contents]] = []
-        for path in map(Path, paths):
+        for path, data in read_ahead(paths):
             try:
-                found.append((path, parse(path)))
+                if isinstance(data, ReadError):
+                    raise data
+                found.append((path, parse(path, data)))
             except ReadError as error:
                 if on_error is None:
                     raise
                 on_error(path, error)
                 continue
-            if len(found) == size:
+            if len(found) >= size:
                 yield self._batch(found)
                 found = []
         if found:
@@ -109,22 +116,22 @@ class LamostLRS(SpectrumInstrument):
 
     def _batch(self, found: list[tuple[Path, Contents]]) -> Batch:
         shape = (len(found), PIXELS)
-        value, ivar = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-        bad = np.ones(shape, bool)
-        for row, (_, contents) in enumerate(found):
-            place = slice(contents.offset, contents.offset + len(contents.flux))
-            value[row, place], ivar[row, place] = contents.flux, contents.ivar
-            bad[row, place] = _bad(contents)
-        bad |= ~(ivar > 0)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            error = (1.0 / np.sqrt(ivar.astype(np.float64))).astype(np.float32)
+        value, error = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        mask = np.ones(shape, bool)
+        counted = []
+        with np.errstate(all="ignore"):
+            for row, (_, contents) in enumerate(found):
+                place = slice(contents.offset, contents.offset + len(contents.flux))
+                flux = contents.flux.astype(np.float32)
+                spread = (1.0 / np.sqrt(contents.ivar.astype(np.float64))).astype(np.float32)
+                bad = (contents.andmask != 0) | ~np.isfinite(flux) | ~np.isfinite(spread) | ~(spread > 0)
+                flux[bad], spread[bad] = 0, 0
+                value[row, place], error[row, place], mask[row, place] = flux, spread, bad
+                counted.append(int(np.count_nonzero(bad)))
         rows = [_describe(path, contents) for path, contents in found]
         meta = {key: [row[key] for row in rows] for key in rows[0]}
-        batch = self.batch(value, error, bad, meta)
-        counted = [int(batch.mask[k, c.offset: c.offset + len(c.flux)].sum()) for k, (_, c) in enumerate(found)]
-        return Batch(batch.instrument, batch.coordinate, batch.value, batch.error, batch.mask,
-                     meta={**batch.meta, "n_bad": counted, "resampled": [False] * len(found),
-                           "file": [str(path) for path, _ in found]})
+        meta.update(n_bad=counted, resampled=[False] * len(found), file=[str(path) for path, _ in found])
+        return Batch(self.name, self.wavelength(), value, error, mask, meta=meta)
 
 
 def _bad(contents: Contents) -> np.ndarray:
@@ -141,7 +148,7 @@ def _describe(path: Path, contents: Contents) -> dict[str, Any]:
         if value is None and len(keywords) > 1:
             value = header.get(keywords[1])
         try:
-            about[key] = MISSING[kind] if value is None else kind(value)
+            about[key] = MISSING[kind] if value is None or value == UNKNOWN else kind(value)
         except (TypeError, ValueError):
             about[key] = MISSING[kind]
     return about

@@ -78,7 +78,7 @@ class Corpus:
         chance = self.held_out / self.held_out.sum() if held_out else self.chance
         first = random.choice(len(self.flux), count, p=chance)
         second = self.neighbour[first, random.integers(0, NEIGHBOURS, count)]
-        share = np.where(random.random(count) < 0.25, 0.0, random.random(count))
+        share = np.where(random.random(count) < 0.1, 0.0, random.random(count))
         if held_out:
             share[:] = 0.0
         weight = share[:, None].astype(np.float32)

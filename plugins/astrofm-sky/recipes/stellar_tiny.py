@@ -6,7 +6,7 @@
 checkpoints: started again, the run goes on. *pretrain*: hidden patches are predicted from seen ones.
 *align*: views of the same star by several instruments are brought together and decode each other.
 *fit* and *refit*: all patches are seen, and the learning rate
-goes to nothing, twice. *types*: the head of classes alone. Survey labels of any instrument's own pipeline are never used.
+goes to nothing, twice; *last* starts from the mean of their weights. *types*: the head of classes alone. Survey labels of any instrument's own pipeline are never used.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ CLASSES = [f"{letter}{k}" for letter in "OBAFGKM" for k in range(10)][5:]
 FIRST_CLASS = 15
 #: steps of each stage, the part of the patches it sees, and its highest learning rate over the usual one
 STAGES = {"pretrain": (324, 0.5, 1.0), "align": (3000, 0.75, 1.0), "fit": (900, 1.0, 0.5),
-          "refit": (1400, 1.0, 0.5), "types": (400, 1.0, 0.5)}
+          "refit": (1400, 1.0, 0.5),
+          "last": (600, 1.0, 0.3), "types": (400, 1.0, 0.5)}
 #: patches decoded a view and step
 DECODED = 8
 #: how much the labels count that are read from each view
@@ -125,6 +126,12 @@ class Objective:
         return total
 
 
+def average(modules: nn.ModuleDict, checkpoints: list[Path]) -> None:
+    """Set weights to the mean of several checkpoints' (Izmailov et al. 2018, arXiv:1803.05407)."""
+    states = [torch.load(path, weights_only=True)["modules"] for path in checkpoints]
+    modules.load_state_dict({key: sum(state[key] for state in states) / len(states) for key in states[0]})
+
+
 def main() -> None:
     """Run the stages."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -146,6 +153,8 @@ def main() -> None:
         steps, rate = int(usual * options.longer), options.rate * slower
         schedule = Schedule(steps=steps, learning_rate=rate, warmup=min(150, steps // 4),
                             final=0.5 if stage == "pretrain" else 0.2 if stage == "align" else 0.005, optimiser="muon")
+        if stage == "last":
+            average(modules, [options.output / earlier / "checkpoint.pt" for earlier in ("fit", "refit")])
         for name, module in modules.items():
             module.requires_grad_(stage != "types" or name == "spectral_type")
         objective = Objective(modules, corpus, stage=stage, stars=options.stars, offset=offset,

@@ -120,7 +120,7 @@ def blurred(sources: Sources, random: np.random.Generator) -> Sources:
 def from_the_ground(batch: Batch, random: np.random.Generator) -> Batch:
     """Add what ground-based spectra keep: telluric bands, sky residuals, bad calibration, a step where two arms meet."""
     n, wave = len(batch), batch.coordinate
-    spread = np.array([0.25, 0.15, 0.1, 0.07, 0.05, 0.04, 0.03]) * np.where(random.random((n, 1)) < 0.5, 0.25, 1.0)
+    spread = np.array([0.4, 0.18, 0.1, 0.07, 0.05, 0.04, 0.03]) * np.where(random.random((n, 1)) < 0.4, 0.2, 1.0)
     terms = np.polynomial.legendre.legvander(np.linspace(-1, 1, len(wave)), 7)[:, 1:]
     tilt = np.exp(((random.normal(0, 1, (n, 7)) * spread) @ terms.T).clip(-1.5, 1.5)).astype(np.float32)
     factor = np.ones((n, len(wave)), np.float32)
