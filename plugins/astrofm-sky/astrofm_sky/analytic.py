@@ -19,8 +19,8 @@ METALS = ((3934.8, 1.3, 5000, 9.0, 0.0), (3969.6, 1.1, 5000, 8.0, 0.0), (4227.9,
 BANDS = (4762.0, 4956.0, 5169.0, 5450.0, 5849.0, 6160.0, 6653.0, 7055.0, 7590.0, 8433.0, 8860.0)
 
 
-def analytic_stars(n: int, *, seed: int = 0) -> Sources:
-    """Make stars of 3600-12000 K with labels ``teff logg fe_h``.
+def analytic_stars(n: int, *, seed: int = 0, hottest: float = 12000.0) -> Sources:
+    """Make stars of 3600 K to ``hottest`` with labels ``teff logg fe_h``.
 
     A black body with a Balmer jump; Balmer lines strongest near 9500 K; metal lines and a forest of weak ones
     that grow with metallicity; TiO bands below 4000 K. The trends are those of real stars, the numbers are not.
@@ -29,6 +29,8 @@ def analytic_stars(n: int, *, seed: int = 0) -> Sources:
     ----------
     n : int
     seed : int
+    hottest : float
+        K. Up to about 6000 K a model of real stars recognises these; hotter ones are too simple to be taken for real.
 
     Returns
     -------
@@ -43,7 +45,7 @@ def analytic_stars(n: int, *, seed: int = 0) -> Sources:
     (3, ['fe_h', 'logg', 'teff'])
     """
     random = np.random.default_rng(seed)
-    teff = 10 ** random.uniform(np.log10(3600), np.log10(12000), n)
+    teff = 10 ** random.uniform(np.log10(3600), np.log10(hottest), n)
     giant = (random.random(n) < 0.3) & (teff < 5500)
     logg = np.where(giant, random.uniform(1.0, 3.4, n), random.uniform(3.9, 4.9, n))
     fe_h = random.normal(-0.2, 0.3, n).clip(-2.0, 0.5)
