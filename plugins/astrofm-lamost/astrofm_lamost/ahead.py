@@ -1,40 +1,61 @@
-"""Read files ahead of whoever parses them: disks and gzip work while Python does something else."""
+"""Read files ahead of whoever parses them: threads unpack gzip while Python does something else."""
 
 from __future__ import annotations
 
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from astrofm.errors import ReadError
 
-from .fitsfile import read_bytes
+from .fitsfile import GZIP, stored_bytes, unpack
 
-#: files a thread reads in one go
-CHUNK = 16
+#: packed files that are on their way at a time
+AHEAD = 32
 
 
 def read_ahead(paths: Sequence[Path]) -> Iterator[tuple[Path, bytes | ReadError]]:
-    """Give each file's bytes, or why it has none, in order; no more than a few dozen are held at a time."""
-    waiting = iter([Path(path) for path in paths])
-    threads = min(4, os.cpu_count() or 1)
-    with ThreadPoolExecutor(threads) as pool:
-        running = deque(pool.submit(_read, list(islice(waiting, CHUNK))) for _ in range(threads + 1))
-        while running:
-            yield from running.popleft().result()
-            chunk = list(islice(waiting, CHUNK))
-            if chunk:
-                running.append(pool.submit(_read, chunk))
+    """Give the bytes of each file as `~astrofm_lamost.fitsfile.read_bytes` does, or why there are none, in order.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Any number; no more than a few dozen files are held at a time.
+
+    Yields
+    ------
+    path : Path
+    data : bytes or ReadError
+    """
+    waiting: deque[tuple[Path, Future[bytes | ReadError]]] = deque()
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        for path in map(Path, paths):
+            try:
+                data = stored_bytes(path)
+                if data.startswith(GZIP):
+                    waiting.append((path, pool.submit(_unpack, path, data)))
+                    if len(waiting) > AHEAD:
+                        yield _first(waiting)
+                    continue
+                data = unpack(path, data)
+            except ReadError as error:
+                data = error
+            while waiting:
+                yield _first(waiting)
+            yield path, data
+        while waiting:
+            yield _first(waiting)
 
 
-def _read(paths: list[Path]) -> list[tuple[Path, bytes | ReadError]]:
-    found: list[tuple[Path, bytes | ReadError]] = []
-    for path in paths:
-        try:
-            found.append((path, read_bytes(path)))
-        except ReadError as error:
-            found.append((path, error))
-    return found
+def _unpack(path: Path, data: bytes) -> bytes | ReadError:
+    try:
+        return unpack(path, data)
+    except ReadError as error:
+        return error
+
+
+def _first(waiting: deque[tuple[Path, Future[bytes | ReadError]]]) -> tuple[Path, bytes | ReadError]:
+    path, future = waiting.popleft()
+    return path, future.result()

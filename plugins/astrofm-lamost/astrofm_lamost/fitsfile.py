@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import zlib
+from functools import cache
 from math import isfinite
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
+from struct import iter_unpack
 from typing import Any
 
 import numpy as np
@@ -39,6 +41,11 @@ def read_bytes(path: Path, limit: int | None = None) -> bytes:
         If it cannot be opened, is no file or far too large, is no FITS, or its gzip stream is damaged or
         breaks off.
     """
+    return unpack(path, stored_bytes(path, limit), limit)
+
+
+def stored_bytes(path: Path, limit: int | None = None) -> bytes:
+    """Read a file as it is stored; see `read_bytes`."""
     try:
         state = os.stat(path)
         if not S_ISREG(state.st_mode):
@@ -47,20 +54,24 @@ def read_bytes(path: Path, limit: int | None = None) -> bytes:
         if limit is None and state.st_size > LARGEST_FILE:
             raise ReadError(f"{path} has {state.st_size} bytes, too many for one spectrum: is it a catalogue?")
         with open(path, "rb", buffering=0) as stream:
-            data = stream.read(-1 if limit is None else limit) or b""
+            return (stream.readall() if limit is None else stream.read(limit)) or b""
+    except ReadError:
+        raise
     except (OSError, ValueError) as error:
-        if isinstance(error, ReadError):
-            raise
         raise ReadError(f"{path} cannot be opened: {getattr(error, 'strerror', None) or error}") from error
+
+
+def unpack(path: Path, data: bytes, limit: int | None = None) -> bytes:
+    """Unpack what a file holds, if it is gzip; see `read_bytes`."""
     if data.startswith(GZIP):
-        data = _unpack(path, data, limit)
+        data = _gunzip(path, data, limit)
     if not data.startswith(b"SIMPLE  ="):
         what = "is empty" if not data else "looks like a web page" if b"<" in data[:64] else "is no FITS file"
         raise ReadError(f"{path} {what} (it begins with {data[:16]!r}): fetch it again")
     return data
 
 
-def _unpack(path: Path, data: bytes, limit: int | None) -> bytes:
+def _gunzip(path: Path, data: bytes, limit: int | None) -> bytes:
     unpacked, room = b"", limit or LARGEST_FILE
     while data.startswith(GZIP):  # a gzip file may be several, one after the other
         stream = zlib.decompressobj(wbits=31)
@@ -100,19 +111,18 @@ class Header:
         self.path = path
         #: where the data begin
         self.stop = start + -(-(end + CARD - start) // BLOCK) * BLOCK
-        text = data[start:end]
-        self._cards = {text[k: k + 8]: text[k + 8: k + CARD] for k in range(0, len(text), CARD)}
+        self._cards: dict[bytes, bytes] = dict(iter_unpack("8s72s", data[start:end]))
 
     def get(self, key: str, default: Any = None) -> Any:
         """Give the value of a keyword, or ``default`` where there is none."""
-        card = self._cards.get(key.ljust(8).encode())
+        card = self._cards.get(_padded(key))
         if card is None or card[:2] != b"= ":
             return default
         value = _value(card[2:])
         return default if value is None else value
 
     def __contains__(self, key: str) -> bool:
-        return key.ljust(8).encode() in self._cards
+        return _padded(key) in self._cards
 
     def number(self, key: str) -> int:
         """Give a whole number that must be there and not negative."""
@@ -125,6 +135,11 @@ class Header:
         """Give all values; commentary cards are left out."""
         keys = (key.decode("ascii", "replace").strip() for key, card in self._cards.items() if card[:2] == b"= ")
         return {key: self.get(key) for key in keys}
+
+
+@cache
+def _padded(key: str) -> bytes:
+    return key.ljust(8).encode()
 
 
 def array(path: Path, data: bytes, start: int, dtype: str, count: int) -> np.ndarray:

@@ -84,12 +84,13 @@ class LamostLRS(SpectrumInstrument):
         path = Path(path)
         contents = parse(path)
         end = contents.offset + len(contents.flux)
-        ivar = contents.ivar.astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            flux, ivar, bad = contents.flux.astype(np.float64), contents.ivar.astype(np.float64), _bad(contents)
         meta = {**_describe(path, contents), "instrument": self.name, "calibration": self.calibration,
                 "medium": "vacuum", "file": str(path), "header": contents.header.plain()}
         return [Spectrum(
-            spectral_axis=self.grid[contents.offset: end], flux=contents.flux.astype(np.float64) * self.unit,
-            uncertainty=InverseVariance(np.where(ivar > 0, ivar, 0.0)), mask=_bad(contents), meta=meta)]
+            spectral_axis=self.grid[contents.offset: end], flux=flux * self.unit,
+            uncertainty=InverseVariance(np.where(ivar > 0, ivar, 0.0)), mask=bad, meta=meta)]
 
     def read_batches(self, paths: Sequence[Path], *, size: int = 256,
                      on_error: Callable[[Path, Exception], None] | None = None) -> Iterator[Batch]:
@@ -97,41 +98,40 @@ class LamostLRS(SpectrumInstrument):
 
         See `astrofm.interfaces.Instrument.read_batches`; values agree with `read` and `sample`.
         """
-        found: list[tuple[Path, Contents]] = []
-        for path, data in read_ahead(paths):
+        waiting, rows = list(map(Path, paths)), []
+        for left, (path, data) in zip(range(len(waiting), 0, -1), read_ahead(waiting), strict=True):
+            if not rows:
+                room = min(size, left)
+                value, error = np.zeros((room, PIXELS), np.float32), np.zeros((room, PIXELS), np.float32)
+                mask = np.ones((room, PIXELS), bool)
             try:
                 if isinstance(data, ReadError):
                     raise data
-                found.append((path, parse(path, data)))
-            except ReadError as error:
+                contents = parse(path, data)
+            except ReadError as why:
                 if on_error is None:
                     raise
-                on_error(path, error)
-                continue
-            if len(found) >= size:
-                yield self._batch(found)
-                found = []
-        if found:
-            yield self._batch(found)
+                on_error(path, why)
+            else:
+                bad = _fill(contents, value[len(rows)], error[len(rows)], mask[len(rows)])
+                rows.append({**_describe(path, contents), "n_bad": bad, "resampled": False, "file": str(path)})
+            if rows and (len(rows) == room or left == 1):
+                meta = {key: [row[key] for row in rows] for key in rows[0]}
+                n = len(rows)
+                yield Batch(self.name, self.wavelength(), value[:n], error[:n], mask[:n], meta=meta)
+                rows = []
 
-    def _batch(self, found: list[tuple[Path, Contents]]) -> Batch:
-        shape = (len(found), PIXELS)
-        value, error = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-        mask = np.ones(shape, bool)
-        counted = []
-        with np.errstate(all="ignore"):
-            for row, (_, contents) in enumerate(found):
-                place = slice(contents.offset, contents.offset + len(contents.flux))
-                flux = contents.flux.astype(np.float32)
-                spread = (1.0 / np.sqrt(contents.ivar.astype(np.float64))).astype(np.float32)
-                bad = (contents.andmask != 0) | ~np.isfinite(flux) | ~np.isfinite(spread) | ~(spread > 0)
-                flux[bad], spread[bad] = 0, 0
-                value[row, place], error[row, place], mask[row, place] = flux, spread, bad
-                counted.append(int(np.count_nonzero(bad)))
-        rows = [_describe(path, contents) for path, contents in found]
-        meta = {key: [row[key] for row in rows] for key in rows[0]}
-        meta.update(n_bad=counted, resampled=[False] * len(found), file=[str(path) for path, _ in found])
-        return Batch(self.name, self.wavelength(), value, error, mask, meta=meta)
+
+def _fill(contents: Contents, value: np.ndarray, error: np.ndarray, mask: np.ndarray) -> int:
+    """Write one star onto the grid, all of it masked so far; return how many of its own pixels are bad."""
+    place = slice(contents.offset, contents.offset + len(contents.flux))
+    with np.errstate(all="ignore"):
+        flux = contents.flux.astype(np.float32)
+        spread = (1.0 / np.sqrt(contents.ivar.astype(np.float64))).astype(np.float32)
+        bad = (contents.andmask != 0) | ~np.isfinite(flux) | ~np.isfinite(spread) | ~(spread > 0)
+    flux[bad], spread[bad] = 0, 0
+    value[place], error[place], mask[place] = flux, spread, bad
+    return int(np.count_nonzero(bad))
 
 
 def _bad(contents: Contents) -> np.ndarray:
