@@ -8,10 +8,12 @@ Both give flux, error and mask on the survey's grid and the same header items. M
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from pathlib import Path
 
 import numpy as np
+from astrofm_lamost import fitsfile
 from astrofm_lamost.instrument import KEYS
 from astrofm_lamost.layouts import FIRST, PIXELS, STEP
 from astropy.io import fits
@@ -49,6 +51,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     options = parser.parse_args()
     instrument = get_instrument("lamost-lrs")
+    print(f"gzip unpacked by {fitsfile.zlib.__name__}, {os.cpu_count()} cores")
     for name, paths in (("plain", sorted(options.data.glob("spec-*.fits"))),
                         ("gzip", sorted((options.data / "other-fields").glob("*.fits.gz")))):
         ours = next(instrument.read_batches(paths, size=len(paths)))
