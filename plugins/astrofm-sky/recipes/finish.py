@@ -138,7 +138,7 @@ def main() -> None:
     card = {"name": "stellar-tiny", "license": "BSD-3-Clause", "citation": CITATION, "notes": NOTES,
             "summary": "labels, translation and embeddings of stars from optical spectra of any spectrograph",
             "instruments": ["lamost-lrs", "gaia-xp"], "snr_limit": 5.0, "wavelengths": [3350.0, 10250.0],
-            "provenance": {"recipe": "plugins/astrofm-sky/recipes/stellar_tiny.py", "steps": int(kept["step"]),
+            "provenance": {"recipe": "plugins/astrofm-sky/recipes/stellar_tiny.py", "steps": {stage: usual for stage, (usual, _, _) in stellar_tiny.STAGES.items()},
                            "sources": len(corpus.flux), "labelled": int(np.isfinite(corpus.labels[:, 0]).sum())}}
 
     def compose(familiar: Familiarity | None = None, **more) -> Model:
