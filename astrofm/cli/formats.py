@@ -45,9 +45,11 @@ def chunk_suffix(form: str) -> str:
     return ".ecsv" if form == "ecsv" else ".npy"
 
 
-def write_chunk(path: Path, job: Job, arrays: dict[str, np.ndarray]) -> None:
-    """Write rows under a temporary name and rename it."""
+def write_chunk(path: Path, job: Job, arrays: dict[str, np.ndarray], *, form: str) -> None:
+    """Write rows under a temporary name and rename it; strings are as wide as they will be in the joined table."""
     temporary = path.with_name("new-" + path.name)
+    if form == "fits":
+        arrays = _ascii(arrays)
     if path.suffix == ".ecsv":
         table(job, arrays).write(temporary, format="ascii.ecsv", overwrite=True)
     else:
@@ -101,7 +103,7 @@ def _join_fits(path: Path, job: Job, chunks: Sequence[Path]) -> None:
         joined.write(fits.PrimaryHDU().header.tostring().encode("ascii"))
         written = 0
         for number, rows in enumerate(_arrays(chunks)):
-            header, data = _fits_bytes(table(job, _ascii(rows)), "STARS")
+            header, data = _fits_bytes(table(job, rows), "STARS")
             if number == 0:
                 header["NAXIS2"] = total
                 joined.write(header.tostring().encode("ascii"))
@@ -129,14 +131,10 @@ def _fits_bytes(made: QTable, name: str) -> tuple[Any, bytes]:
     return header, raw[start: start + header["NAXIS1"] * header["NAXIS2"]]
 
 
-def _ascii(rows: np.ndarray) -> dict[str, np.ndarray]:
+def _ascii(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """FITS strings are ASCII: other characters become backslash escapes."""
-    columns = {}
-    for name in rows.dtype.names:
-        columns[name] = rows[name]
-        if rows.dtype[name].kind == "U" and any(not text.isascii() for text in rows[name]):
-            columns[name] = np.char.decode(np.char.encode(rows[name], "ascii", "backslashreplace"), "ascii")
-    return columns
+    return {name: np.char.decode(np.char.encode(array, "ascii", "backslashreplace"), "ascii")
+            if array.dtype.kind == "U" else array for name, array in arrays.items()}
 
 
 def _join_parquet(path: Path, job: Job, chunks: Sequence[Path]) -> None:

@@ -112,9 +112,8 @@ class Part:
         self.chunks: list[Path] = []
         self._waiting: list[dict[str, np.ndarray]] = []
         self._where = (0, 0)
-        log = self.folder / "done.jsonl"
-        for line in log.read_text().splitlines() if log.exists() else ():
-            self._count(json.loads(line))
+        for entry in _read_log(self.folder / "done.jsonl"):
+            self._count(entry)
 
     def _count(self, entry: dict[str, Any]) -> None:
         self.chunks.append(self.folder / entry["chunk"])
@@ -137,7 +136,7 @@ class Part:
             return
         arrays = {name: np.concatenate([one[name] for one in self._waiting]) for name in self._waiting[0]}
         name = f"chunk-{len(self.chunks):06d}" + formats.chunk_suffix(self.output.form)
-        formats.write_chunk(self.folder / name, self.job, arrays)
+        formats.write_chunk(self.folder / name, self.job, arrays, form=self.output.form)
         entry = {"chunk": name, "rows": len(arrays["flags"]), "read": int(np.sum(arrays["flags"] != "not-read")),
                  "files_done": self._where[0], "stars_open": self._where[1]}
         with (self.folder / "done.jsonl").open("a") as log:
@@ -189,6 +188,21 @@ def _read_json(path: Path) -> dict[str, Any]:
         return found if isinstance(found, dict) else {}
     except ValueError:
         return {}
+
+
+def _read_log(path: Path) -> list[dict[str, Any]]:
+    """Read what is done: a line a chunk. A last line that was cut off is dropped, a chunk told twice counts once."""
+    if not path.exists():
+        return []
+    entries = {}
+    for line in path.read_text().splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            break
+        entries[entry["chunk"]] = entry
+    _write_whole(path, "".join(json.dumps(entry) + "\n" for entry in entries.values()).encode())
+    return list(entries.values())
 
 
 def _write_whole(path: Path, data: bytes) -> None:

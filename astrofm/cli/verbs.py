@@ -115,12 +115,9 @@ def make_job(model: Model, options: argparse.Namespace) -> Job:
 
 def _embedded(model: Model, batch: Batch) -> dict[str, Any]:
     from ..models import answers
-    from ..models.card import SNR_LIMIT
 
     embedding, star = model._embedding(batch), answers.star_values(batch)
-    unlike = ~np.isfinite(embedding).all(axis=1) & ~star[answers.NO_PIXEL]
-    flags = answers.join_flags(model.card, batch.instrument, star, {answers.UNLIKE: unlike}, SNR_LIMIT)
-    return {**star, "embedding": embedding, "flags": flags}
+    return {**star, "embedding": embedding, "flags": model._flags(batch, star, embedding)}
 
 
 def _translation(model: Model, to: str, meta: Mapping[str, str], asked: Mapping[str, Any]) -> Job:

@@ -96,7 +96,7 @@ def fill(columns: Iterable[Declared], n: int,
         if not piece.failed:
             continue
         rows = np.fromiter(piece.failed, int, len(piece.failed))
-        told = np.array(list(piece.failed.values()), dtype=str)
+        told = np.array([(file, " ".join(message.split())) for file, message in piece.failed.values()], dtype=str)
         for name, texts in (("file", told[:, 0]), ("error", told[:, 1]), ("flags", np.full(len(rows), NOT_READ))):
             if name in arrays and arrays[name].dtype.kind == "U":
                 arrays[name] = _put(arrays[name], rows, texts)

@@ -23,6 +23,8 @@ HEADER_LIMIT = 64_000_000
 #: what every card holds, and of which type
 REQUIRED = {"format": int, "name": str, "parts": dict, "labels": list, "instruments": dict, "license": str,
             "citation": str, "notes": str}
+#: what a card may hold besides, and of which type
+OPTIONAL = {"calibration": dict, "familiarity": dict, "provenance": dict, "wavelengths": list, "summary": str}
 
 
 @dataclass(frozen=True)
@@ -168,8 +170,29 @@ def check_card(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(card.get(key), kind):
             what = "has no" if key not in card else f"has a {type(card[key]).__name__} as"
             raise ModelFileError(f"{path}: the card {what} {key!r} (needed: {kind.__name__})")
+    for key, kind in OPTIONAL.items():
+        if key in card and not isinstance(card[key], kind):
+            raise ModelFileError(f"{path}: the card has a {type(card[key]).__name__} as {key!r} (needed: {kind.__name__})")
     _check_parts(path, card["parts"])
+    _check_entries(path, card)
     return card
+
+
+def _check_entries(path: Path, card: Mapping[str, Any]) -> None:
+    """Check what the verbs will read out of the card."""
+    for label in card["labels"]:
+        if not (isinstance(label, dict) and isinstance(label.get("name"), str)):
+            raise ModelFileError(f"{path}: one of the card's labels has no name")
+    for where in ("instruments", "calibration"):
+        for name, entry in card.get(where, {}).items():
+            if not isinstance(entry, dict):
+                raise ModelFileError(f"{path}: the card's {where} of {name!r} is a {type(entry).__name__}, not an object")
+    numbers = [scale for scales in card.get("calibration", {}).values() for scale in scales.values()]
+    numbers += card.get("wavelengths", [0, 0]) if len(card.get("wavelengths", [0, 0])) == 2 else [None]
+    for number in numbers:
+        if isinstance(number, bool) or not isinstance(number, (int, float)):
+            raise ModelFileError(f"{path}: the card's calibration or wavelengths hold {number!r}: numbers are needed, "
+                                 "two of them for wavelengths")
 
 
 def _check_parts(path: Path, parts: Mapping[str, Any]) -> None:

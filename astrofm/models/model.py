@@ -39,8 +39,8 @@ class Model:
     card : mapping
         ``name`` at least; also ``instruments`` (registered names, or what `read_card` shows), ``calibration``
         (``{"*": {"teff": 1.2}, "some-instrument": {...}}``: factors of the errors), ``familiarity``
-        (``chi2_limit`` and ``error_floor``), ``snr_limit``, ``wavelengths`` (range it was trained on, Angstrom), ``summary``, ``notes``, ``license``, ``citation``,
-        ``provenance``. Parts, arguments and labels are filled in.
+        (``chi2_limit`` and ``error_floor``), ``snr_limit``, ``wavelengths`` (range it was trained on, Angstrom),
+        ``summary``, ``notes``, ``license``, ``citation``, ``provenance``. Parts, arguments and labels are filled in.
     familiarity : Familiarity, optional
         Fitted to the training set's embeddings; stars beyond its threshold are flagged.
 
@@ -279,12 +279,17 @@ class Model:
         usable = np.isfinite(embedding).all(axis=1)
         read = self._read(np.where(usable[:, None], embedding, 0.0))
         values, flags = answers.label_values(self.card, batch.instrument, read, usable)
-        flags[answers.UNLIKE] = self._unlike(batch, embedding, usable) & ~star[answers.NO_PIXEL]
-        flags[answers.ELSEWHERE] = answers.elsewhere(self.card, batch) & ~star[answers.NO_PIXEL]
-        star["flags"] = answers.join_flags(self.card, batch.instrument, star, flags, SNR_LIMIT)
-        return {**star, **values}
+        return {**star, **values, "flags": self._flags(batch, star, embedding, flags)}
 
-    def _unlike(self, batch: Batch, embedding: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    def _flags(self, batch: Batch, star: Mapping[str, Any], embedding: np.ndarray,
+               of_labels: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
+        seen = ~star[answers.NO_PIXEL]
+        flags = {**(of_labels or {}), answers.UNLIKE: self._unlike(batch, embedding) & seen,
+                 answers.ELSEWHERE: answers.elsewhere(self.card, batch) & seen}
+        return answers.join_flags(self.card, batch.instrument, star, flags, SNR_LIMIT)
+
+    def _unlike(self, batch: Batch, embedding: np.ndarray) -> np.ndarray:
+        usable = np.isfinite(embedding).all(axis=1)
         unlike = ~usable
         known = np.where(usable[:, None], embedding, 0.0)
         if self.familiarity is not None:

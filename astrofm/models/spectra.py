@@ -13,8 +13,7 @@ from ..data import Batch
 from ..errors import DataError
 from ..interfaces.instrument import F_LAMBDA
 from . import inputs, scaling
-from .answers import LOW_SNR, NO_PIXEL, NOT_READ, star_values
-from .card import SNR_LIMIT, by_instrument
+from .answers import NOT_READ, star_values
 
 if TYPE_CHECKING:
     from ..compat import Spectrum
@@ -48,7 +47,8 @@ def in_f_lambda(unit: u.UnitBase, wavelength: np.ndarray) -> np.ndarray | None:
     return np.broadcast_to(unit.to(F_LAMBDA, 1.0, u.spectral_density(wavelength * u.AA)), wavelength.shape)
 
 
-def decode_to(model: Model, batch: Batch, target: SpectrumInstrument) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
+def decode_to(model: Model, batch: Batch, target: SpectrumInstrument,
+              embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
     """Decode what ``target`` would see of each star, on the input's scale.
 
     Returns
@@ -63,7 +63,6 @@ def decode_to(model: Model, batch: Batch, target: SpectrumInstrument) -> tuple[n
     source = spectrum_instrument(batch.instrument)
     own_wave, wave = np.asarray(batch.coordinate), target.wavelength()
     own_unit, unit = in_f_lambda(source.unit, own_wave), in_f_lambda(target.unit, wave)
-    embedding = model._embedding(batch)
     own, own_error = model._decode(np.nan_to_num(embedding), own_wave, batch.instrument)
     if own_unit is not None:
         own, own_error = own / own_unit, own_error / own_unit
@@ -72,8 +71,9 @@ def decode_to(model: Model, batch: Batch, target: SpectrumInstrument) -> tuple[n
     misfit = scaling.reduced_chi2(batch.value, batch.error, batch.mask, factor * own, floor=0.0)
     value, error = model._decode(np.nan_to_num(embedding), wave, target.name)
     scaled = (own_unit is None) == (unit is None)
-    if own_unit is not None and unit is not None:
-        value, error = value / unit, error / unit
+    if own_unit is not None:  # the answer is in the target's unit, or in the source's own where the target has none
+        out = in_f_lambda(source.unit, wave) if unit is None else unit
+        value, error = value / out, error / out
     return factor * value, np.hypot(factor * error, factor_error[:, None] * value), misfit, scaled
 
 
@@ -90,11 +90,12 @@ def reconstruct(model: Model, data: Any) -> list[Spectrum]:
 
 def translated_values(model: Model, batch: Batch, target: SpectrumInstrument) -> dict[str, Any]:
     """Give the columns of a table of translated spectra: ``flux error mask`` beside those every star has."""
-    value, error, misfit, scaled = decode_to(model, batch, target)
+    embedding = model._embedding(batch)
+    value, error, misfit, scaled = decode_to(model, batch, target, embedding)
     star = star_values(batch)
     bad = ~(np.isfinite(value) & np.isfinite(error))
     return {**star, "flux": np.where(bad, np.nan, value), "error": np.where(bad, np.nan, error), "mask": bad,
-            "flags": _flags(model, batch, star), "reduced_chi2": misfit, "scaled": scaled,
+            "flags": model._flags(batch, star, embedding), "reduced_chi2": misfit, "scaled": scaled,
             "calibration": np.full(len(batch), calibration(spectrum_instrument(batch.instrument), scaled))}
 
 
@@ -103,18 +104,12 @@ def calibration(source: SpectrumInstrument, scaled: bool = True) -> str:
     return source.calibration if scaled else "relative"
 
 
-def _flags(model: Model, batch: Batch, star: dict[str, Any]) -> list[str]:
-    limit = by_instrument(model.card.get("snr_limit"), batch.instrument, SNR_LIMIT)
-    return [NO_PIXEL if none else LOW_SNR if snr < limit else "" for none, snr in zip(star[NO_PIXEL], star["snr"],
-                                                                                   strict=True)]
-
-
 def _translated(model: Model, batch: Batch, target: SpectrumInstrument) -> Iterator[Spectrum]:
     values = translated_values(model, batch, target)
     unit = target.unit if values["scaled"] else spectrum_instrument(batch.instrument).unit
     for row in range(len(batch)):
         meta = {**batch.sample(row).meta, "instrument": target.name, "translated_from": batch.instrument,
-                "calibration": str(values["calibration"][row]), "flags": values["flags"][row],
+                "calibration": str(values["calibration"][row]), "flags": str(values["flags"][row]),
                 "reduced_chi2": float(values["reduced_chi2"][row]), **model._provenance()}
         yield _spectrum(target.wavelength(), values["flux"][row], values["error"][row], unit, meta)
 
@@ -126,7 +121,7 @@ def _reconstructed(model: Model, batch: Batch) -> Iterator[Spectrum]:
     filled = np.asarray(batch.mask, bool).sum(axis=1)
     for row in range(len(batch)):
         meta = {**batch.sample(row).meta, "instrument": source.name, "calibration": source.calibration,
-                "n_filled": int(filled[row]), "flags": values["flags"][row],
+                "n_filled": int(filled[row]), "flags": str(values["flags"][row]),
                 "reduced_chi2": float(values["reduced_chi2"][row]), **model._provenance()}
         yield _spectrum(wave, values["flux"][row], values["error"][row], source.unit, meta)
 

@@ -82,6 +82,10 @@ CHANGES = {
     "a tensor less": (lambda card, tensors: tensors.pop("encoder.project.bias"), "lacks tensor 'encoder.project.bias'"),
     "a tensor more": (lambda card, tensors: tensors.update(extra=torch.zeros(2)), "'extra'"),
     "another shape": (lambda card, tensors: tensors.update({"encoder.project.bias": torch.zeros(3)}), "has shape"),
+    "a list as calibration": (lambda card, tensors: card.update(calibration=[1.0]), "list as 'calibration'"),
+    "a word as a scale": (lambda card, tensors: card.update(calibration={"*": {"teff": "2"}}), "numbers are needed"),
+    "one wavelength": (lambda card, tensors: card.update(wavelengths=[3700.0]), "numbers are needed"),
+    "a label without a name": (lambda card, tensors: card["labels"].append({}), "has no name"),
     "another kind": (lambda card, tensors: tensors.update({"encoder.project.bias": torch.zeros(12, dtype=torch.int32)}),
                      "needs"),
 }

@@ -127,6 +127,23 @@ def test_translation_scales_with_its_input(model):
     np.testing.assert_allclose(ten.flux, 10 * one.flux, rtol=0.02)
 
 
+def test_translation_to_an_instrument_without_a_unit_keeps_the_scale_of_the_input(model, instruments):
+    star = instruments["coarse"].example(1)
+    there, own = model.translate(star, to="wide"), model.reconstruct(star)
+    assert there.flux.unit == star.flux.unit and there.meta["calibration"] == "relative"
+    inside = (there.spectral_axis >= own.spectral_axis[0]) & (there.spectral_axis <= own.spectral_axis[-1])
+    assert 0.2 < np.median(there.flux[inside]) / np.median(own.flux) < 5
+
+
+def test_translation_and_reconstruction_carry_the_flags_of_the_labels(instruments):
+    from model_fakes import make_model
+
+    model, star = make_model(familiarity={"chi2_limit": 1e-9}), instruments["wide"].example(0)
+    assert "unlike-training-set" in model.predict(star)["flags"][0]
+    assert "unlike-training-set" in model.translate(star, to="coarse").meta["flags"]
+    assert "unlike-training-set" in model.reconstruct(star).meta["flags"]
+
+
 def test_translation_to_nothing_known_says_so(model, stars):
     with pytest.raises(UnknownNameError, match="no instrument named 'hubble'"):
         model.translate(stars[0], to="hubble")
