@@ -105,6 +105,8 @@ def _draw(path: Path, batch: Batch, spectrum: Any, clean: np.ndarray, table: QTa
     good = ~one.mask
     seen.plot(one.coordinate[good], one.value[good], lw=0.5, color="0.3")
     seen.set(title=f"{one.meta['id']} as {batch.instrument} saw it", xlabel="vacuum wavelength [Angstrom]", ylabel="flux")
+    low, high = np.percentile(one.value[good], [0.2, 99.8]) if good.any() else (0.0, 1.0)
+    seen.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))  # cosmic rays may leave the picture
     other = rows[1].subplots()
     wave, value = spectrum.spectral_axis.to_value("Angstrom"), spectrum.flux.value
     error = spectrum.uncertainty.array

@@ -106,7 +106,7 @@ def make_job(model: Model, options: argparse.Namespace) -> Job:
     meta = {**model._provenance(), "verb": options.command}
     asked = {"precision": options.precision}
     if options.command == "predict":
-        return Job("predict", model.columns(), model._predict, meta, asked)
+        return Job("predict", model.columns(), model.core.predict, meta, asked)
     if options.command == "embed":
         columns = (*answers.FIRST, answers.embedding_column(model.dim), *answers.LAST)
         return Job("embed", columns, lambda batch: _embedded(model, batch), meta, asked)
@@ -116,8 +116,8 @@ def make_job(model: Model, options: argparse.Namespace) -> Job:
 def _embedded(model: Model, batch: Batch) -> dict[str, Any]:
     from ..models import answers
 
-    embedding, star = model._embedding(batch), answers.star_values(batch)
-    return {**star, "embedding": embedding, "flags": model._flags(batch, star, embedding)}
+    embedding, star = model.core.embed(batch), answers.star_values(batch)
+    return {**star, "embedding": embedding, "flags": model.core.flags(batch, star, embedding)}
 
 
 def _translation(model: Model, to: str, meta: Mapping[str, str], asked: Mapping[str, Any]) -> Job:

@@ -5,26 +5,25 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from astropy.table import QTable
 
-from ..data import Batch
 from ..errors import DataError
 from ..interfaces.aligner import Aligner
 from ..interfaces.encoder import Encoder
 from ..interfaces.head import Head
-from . import answers, files, inputs, scaling
+from . import answers, files, inputs
 from .build import Parts, build, to_bytes
-from .card import SNR_LIMIT, by_instrument, check_instrument, complete
+from .card import complete
+from .core import Core
 from .familiarity import Familiarity
-from .precision import autocast, batch_size, check_device, check_precision
 
 if TYPE_CHECKING:
+    import torch
+
     from ..compat import Spectrum, SpectrumList
 
 
@@ -65,7 +64,8 @@ class Model:
         self.encoder, self.aligner, self.heads, self.familiarity = encoder, aligner, dict(heads), familiarity
         self.card = complete(card, self._parts)
         self._sha256 = ""
-        self.to("cpu", precision="auto")
+        #: what the verbs do with one `Batch`
+        self.core = Core(self._parts, self.card)
 
     def __repr__(self) -> str:
         labels = " ".join(label["name"] for label in self.card["labels"])
@@ -87,6 +87,16 @@ class Model:
         return self.aligner.dim
 
     @property
+    def device(self) -> torch.device:
+        """Where the parts are."""
+        return self.core.device
+
+    @property
+    def precision(self) -> str:
+        """What `to` was asked for."""
+        return self.core.precision
+
+    @property
     def sha256(self) -> str:
         """SHA-256 of the file the model came from, or of the one that `save` would write."""
         if not self._sha256:
@@ -104,9 +114,7 @@ class Model:
             Of the encoder: ``"float32"``, ``"bfloat16"``, or ``"auto"`` for bfloat16 where the processor has it.
             Everything after the encoder is float32.
         """
-        self.device, self.precision = check_device(device), check_precision(precision)
-        for _, module in self._parts.modules():
-            module.to(self.device).eval()
+        self.core.to(device, precision)
         return self
 
     @classmethod
@@ -175,7 +183,7 @@ class Model:
             also). Rows of stars without a usable pixel, or that can't be read, are NaN.
         """
         column = answers.embedding_column(self.dim)
-        found = inputs.work(data, lambda batch: {column.name: self._embedding(batch)})
+        found = inputs.work(data, lambda batch: {column.name: self.core.embed(batch)})
         embedding = answers.fill([column], sum(len(piece) for piece, _ in found), found)[column.name]
         return embedding[0] if inputs.is_one_star(data) else embedding
 
@@ -199,7 +207,7 @@ class Model:
         AstrofmError
             A single spectrum can't be represented, or no file is there.
         """
-        return self._table(inputs.work(data, self._predict))
+        return self._table(inputs.work(data, self.core.predict))
 
     def predict_stream(self, paths: Iterable[str | os.PathLike], *, size: int = 256) -> Iterator[QTable]:
         """Predict the labels of the stars in files, table by table, in order and in bounded memory.
@@ -213,7 +221,7 @@ class Model:
         """
         for piece in inputs.stream(map(Path, paths), size=size):
             if len(piece):
-                yield self._table([inputs.attempt(piece, self._predict)])
+                yield self._table([inputs.attempt(piece, self.core.predict)])
 
     def translate(self, data: Any, *, to: str) -> Spectrum | SpectrumList:
         """Give the spectra that another instrument would see, with uncertainty.
@@ -272,72 +280,3 @@ class Model:
         from ..compat import SpectrumList
 
         return found[0] if inputs.is_one_star(data) else SpectrumList(found)
-
-    def _predict(self, batch: Batch) -> dict[str, Any]:
-        star = answers.star_values(batch)
-        embedding = self._embedding(batch)
-        usable = np.isfinite(embedding).all(axis=1)
-        read = self._read(np.where(usable[:, None], embedding, 0.0))
-        values, flags = answers.label_values(self.card, batch.instrument, read, usable)
-        return {**star, **values, "flags": self._flags(batch, star, embedding, flags)}
-
-    def _flags(self, batch: Batch, star: Mapping[str, Any], embedding: np.ndarray,
-               of_labels: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
-        seen = ~star[answers.NO_PIXEL]
-        flags = {**(of_labels or {}), answers.UNLIKE: self._unlike(batch, embedding) & seen,
-                 answers.ELSEWHERE: answers.elsewhere(self.card, batch) & seen}
-        return answers.join_flags(self.card, batch.instrument, star, flags, SNR_LIMIT)
-
-    def _unlike(self, batch: Batch, embedding: np.ndarray) -> np.ndarray:
-        usable = np.isfinite(embedding).all(axis=1)
-        unlike = ~usable
-        known = np.where(usable[:, None], embedding, 0.0)
-        if self.familiarity is not None:
-            unlike |= self.familiarity.distance(known) > float(self.familiarity.threshold)
-        limits = self.card["familiarity"]
-        limit = by_instrument(limits.get("chi2_limit"), batch.instrument, None)
-        if limit is not None and len(batch):
-            value, error = self._decode(known, batch.coordinate, batch.instrument)
-            factor, _ = scaling.amplitude(batch.value, batch.error, batch.mask, value, error)
-            misfit = scaling.reduced_chi2(batch.value, batch.error, batch.mask, factor[:, None] * value,
-                                          floor=float(limits.get("error_floor", 0.0)))
-            unlike |= ~(misfit <= float(limit))
-        return unlike
-
-    @torch.inference_mode()
-    def _read(self, embedding: np.ndarray) -> dict[str, np.ndarray]:
-        given = torch.as_tensor(embedding, dtype=torch.float32, device=self.device)
-        return {name: column.float().cpu().numpy() for head in self.heads.values()
-                for name, column in head.read(given).items()}
-
-    @torch.inference_mode()
-    def _embedding(self, batch: Batch) -> np.ndarray:
-        """Give shared embeddings ``(n, dim)``, float32; NaN where no pixel is usable."""
-        check_instrument(self.card, self.encoder, batch.instrument, np.asarray(batch.coordinate))
-        size, plain = batch_size(self.device), replace(batch, meta={})
-        embedding = np.full((len(batch), self.dim), np.nan, np.float32)
-        rows = np.flatnonzero(~np.asarray(batch.mask, bool).all(axis=1)) if plain.value.shape[1] else []
-        for start in range(0, len(rows), size):
-            chosen = rows[start: start + size]
-            with autocast(self.precision, self.device):
-                own = self.encoder.embed(plain[chosen]).float()
-            embedding[chosen] = self.aligner.align(own, batch.instrument).float().cpu().numpy()
-        embedding[~np.isfinite(embedding).all(axis=1)] = np.nan
-        return embedding
-
-    @torch.inference_mode()
-    def _decode(self, embedding: np.ndarray, coordinate: np.ndarray, instrument: str) -> tuple[np.ndarray, np.ndarray]:
-        """Decode shared embeddings at wavelengths ``(p,)``: value and error, ``(n, p)``, up to one factor a star."""
-        if np.ndim(coordinate) != 1:
-            raise DataError("spectra of a batch share one grid: sample them through an Instrument first")
-        at = torch.as_tensor(np.asarray(coordinate, np.float64), device=self.device)
-        size = batch_size(self.device)
-        found = []
-        for start in range(0, len(embedding), size):
-            given = torch.as_tensor(embedding[start: start + size], dtype=torch.float32, device=self.device)
-            found.append([part.float().cpu().numpy() for part in self.aligner.decode(given, at, instrument)])
-        if not found:
-            return np.zeros((0, len(coordinate))), np.zeros((0, len(coordinate)))
-        return np.concatenate([value for value, _ in found]), np.concatenate([error for _, error in found])
-
-

@@ -63,13 +63,13 @@ def decode_to(model: Model, batch: Batch, target: SpectrumInstrument,
     source = spectrum_instrument(batch.instrument)
     own_wave, wave = np.asarray(batch.coordinate), target.wavelength()
     own_unit, unit = in_f_lambda(source.unit, own_wave), in_f_lambda(target.unit, wave)
-    own, own_error = model._decode(np.nan_to_num(embedding), own_wave, batch.instrument)
+    own, own_error = model.core.decode(np.nan_to_num(embedding), own_wave, batch.instrument)
     if own_unit is not None:
         own, own_error = own / own_unit, own_error / own_unit
     factor, factor_error = scaling.amplitude(batch.value, batch.error, batch.mask, own, own_error)
     factor = np.where(np.isfinite(embedding).all(axis=1), factor, np.nan)[:, None]
     misfit = scaling.reduced_chi2(batch.value, batch.error, batch.mask, factor * own, floor=0.0)
-    value, error = model._decode(np.nan_to_num(embedding), wave, target.name)
+    value, error = model.core.decode(np.nan_to_num(embedding), wave, target.name)
     scaled = (own_unit is None) == (unit is None)
     if own_unit is not None:  # the answer is in the target's unit, or in the source's own where the target has none
         out = in_f_lambda(source.unit, wave) if unit is None else unit
@@ -90,12 +90,12 @@ def reconstruct(model: Model, data: Any) -> list[Spectrum]:
 
 def translated_values(model: Model, batch: Batch, target: SpectrumInstrument) -> dict[str, Any]:
     """Give the columns of a table of translated spectra: ``flux error mask`` beside those every star has."""
-    embedding = model._embedding(batch)
+    embedding = model.core.embed(batch)
     value, error, misfit, scaled = decode_to(model, batch, target, embedding)
     star = star_values(batch)
     bad = ~(np.isfinite(value) & np.isfinite(error))
     return {**star, "flux": np.where(bad, np.nan, value), "error": np.where(bad, np.nan, error), "mask": bad,
-            "flags": model._flags(batch, star, embedding), "reduced_chi2": misfit, "scaled": scaled,
+            "flags": model.core.flags(batch, star, embedding), "reduced_chi2": misfit, "scaled": scaled,
             "calibration": np.full(len(batch), calibration(spectrum_instrument(batch.instrument), scaled))}
 
 

@@ -1,0 +1,111 @@
+"""What a model does with one `Batch`: embed, read, decode, and say what to beware of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..data import Batch
+from ..errors import DataError
+from . import answers, scaling
+from .build import Parts
+from .card import SNR_LIMIT, by_instrument, check_instrument
+from .precision import autocast, batch_size, check_device, check_precision
+
+
+class Core:
+    """The parts of a model at work, on one device and in one precision.
+
+    Parameters
+    ----------
+    parts : Parts
+    card : mapping
+        The model's card, complete.
+    """
+
+    def __init__(self, parts: Parts, card: Mapping[str, Any]):
+        self.parts, self.card = parts, card
+        self.to("cpu", "auto")
+
+    def to(self, device: str | torch.device, precision: str) -> None:
+        """Move the parts; see `Model.to`."""
+        self.device, self.precision = check_device(device), check_precision(precision)
+        for _, module in self.parts.modules():
+            module.to(self.device).eval()
+
+    def predict(self, batch: Batch) -> dict[str, Any]:
+        """Give the columns of a table of predictions."""
+        star = answers.star_values(batch)
+        embedding = self.embed(batch)
+        usable = np.isfinite(embedding).all(axis=1)
+        read = self.read(np.where(usable[:, None], embedding, 0.0))
+        values, flags = answers.label_values(self.card, batch.instrument, read, usable)
+        return {**star, **values, "flags": self.flags(batch, star, embedding, flags)}
+
+    def flags(self, batch: Batch, star: Mapping[str, Any], embedding: np.ndarray,
+              of_labels: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
+        """Join what is to be said of each star, its embedding and its labels."""
+        seen = ~star[answers.NO_PIXEL]
+        flags = {**(of_labels or {}), answers.UNLIKE: self._unlike(batch, embedding) & seen,
+                 answers.ELSEWHERE: answers.elsewhere(self.card, batch) & seen}
+        return answers.join_flags(self.card, batch.instrument, star, flags, SNR_LIMIT)
+
+    def _unlike(self, batch: Batch, embedding: np.ndarray) -> np.ndarray:
+        usable = np.isfinite(embedding).all(axis=1)
+        unlike = ~usable
+        known = np.where(usable[:, None], embedding, 0.0)
+        if self.parts.familiarity is not None:
+            unlike |= self.parts.familiarity.distance(known) > float(self.parts.familiarity.threshold)
+        limits = self.card["familiarity"]
+        limit = by_instrument(limits.get("chi2_limit"), batch.instrument, None)
+        if limit is not None and len(batch):
+            value, error = self.decode(known, batch.coordinate, batch.instrument)
+            factor, _ = scaling.amplitude(batch.value, batch.error, batch.mask, value, error)
+            misfit = scaling.reduced_chi2(batch.value, batch.error, batch.mask, factor[:, None] * value,
+                                          floor=float(limits.get("error_floor", 0.0)))
+            unlike |= ~(misfit <= float(limit))
+        return unlike
+
+    @torch.inference_mode()
+    def read(self, embedding: np.ndarray) -> dict[str, np.ndarray]:
+        """Read the heads' columns out of shared embeddings ``(n, dim)``."""
+        given = torch.as_tensor(embedding, dtype=torch.float32, device=self.device)
+        return {name: column.float().cpu().numpy() for head in self.parts.heads.values()
+                for name, column in head.read(given).items()}
+
+    @torch.inference_mode()
+    def embed(self, batch: Batch) -> np.ndarray:
+        """Give shared embeddings ``(n, dim)``, float32; NaN where no pixel is usable."""
+        check_instrument(self.card, self.parts.encoder, batch.instrument, np.asarray(batch.coordinate))
+        size, plain = batch_size(self.device), replace(batch, meta={})
+        embedding = np.full((len(batch), self.parts.aligner.dim), np.nan, np.float32)
+        rows = np.flatnonzero(~np.asarray(batch.mask, bool).all(axis=1)) if plain.value.shape[1] else []
+        for start in range(0, len(rows), size):
+            chosen = rows[start: start + size]
+            with autocast(self.precision, self.device):
+                own = self.parts.encoder.embed(plain[chosen]).float()
+            embedding[chosen] = self.parts.aligner.align(own, batch.instrument).float().cpu().numpy()
+        embedding[~np.isfinite(embedding).all(axis=1)] = np.nan
+        return embedding
+
+    @torch.inference_mode()
+    def decode(self, embedding: np.ndarray, coordinate: np.ndarray,
+               instrument: str) -> tuple[np.ndarray, np.ndarray]:
+        """Decode shared embeddings at wavelengths ``(p,)``: value and error, ``(n, p)``, up to one factor a star."""
+        if np.ndim(coordinate) != 1:
+            raise DataError("spectra of a batch share one grid: sample them through an Instrument first")
+        at = torch.as_tensor(np.asarray(coordinate, np.float64), device=self.device)
+        size = batch_size(self.device)
+        found = []
+        for start in range(0, len(embedding), size):
+            given = torch.as_tensor(embedding[start: start + size], dtype=torch.float32, device=self.device)
+            found.append([part.float().cpu().numpy() for part in self.parts.aligner.decode(given, at, instrument)])
+        if not found:
+            return np.zeros((0, len(coordinate))), np.zeros((0, len(coordinate)))
+        return np.concatenate([value for value, _ in found]), np.concatenate([error for _, error in found])
+
+
