@@ -15,8 +15,8 @@ import numpy as np
 from astrofm.errors import ReadError
 
 try:
-    from isal import isal_zlib as zlib  # the same answers in 0.6 of the time, where it is installed
-except ImportError:
+    from isal import isal_zlib as zlib  # the same answers in 0.6 of the time
+except ImportError:  # processors for which isal is not made
     import zlib
 
 BLOCK = 2880
