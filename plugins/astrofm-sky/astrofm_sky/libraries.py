@@ -159,8 +159,9 @@ def _join(wave: np.ndarray, flux: np.ndarray, mask: np.ndarray, other: np.ndarra
     joined = np.where(mask, np.nan, flux)
     for part, edge in ((slice(0, low), (wave >= wave[low]) & (wave < wave[low] + margin)),
                        (slice(high + 1, None), (wave <= wave[high]) & (wave > wave[high] - margin))):
-        factor = np.median(flux[edge & ~mask]) / max(np.median(other[edge]), 1e-30)
-        joined[part] = other[part] * factor
+        level = np.median(other[edge])
+        if level > 0:  # else the reference is dark there too: the last good pixel is repeated
+            joined[part] = other[part] * (np.median(flux[edge & ~mask]) / level)
     inside = np.isnan(joined)
     joined[inside] = np.interp(np.flatnonzero(inside), np.flatnonzero(~inside), joined[~inside])
     return joined
