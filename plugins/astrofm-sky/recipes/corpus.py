@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from astrofm_sky import libraries
 from astrofm_sky.sources import Sources
+from between import Between, scaled
 
 #: how often a star of each group is drawn
-GROUPS = {"miles": 0.60, "kurucz": 0.05, "stelib": 0.05, "templates": 0.09, "archetypes": 0.21}
-#: scales on which two stars are neighbours: log10 teff, logg, fe_h
-NEAR = np.array([0.02, 0.4, 0.3])
-NEIGHBOURS = 8
+GROUPS = {"miles": 0.70, "kurucz": 0.05, "stelib": 0.04, "templates": 0.08, "archetypes": 0.13}
 #: temperature of the classes of dwarfs (Pecaut & Mamajek 2013, ApJS 208, 9) and giants (Alonso et al. 1999, A&AS 140,
 #: 261; van Belle et al. 1999, AJ 117, 521); numeric classes, B0 = 20 ... M0 = 70
 DWARFS = np.array([
@@ -46,8 +45,6 @@ class Corpus:
         Index into `GROUPS`.
     chance : ndarray, shape ``(N,)``
         How often a star is drawn; 0 for held-out stars.
-    neighbour : ndarray of int, shape ``(N, NEIGHBOURS)``
-        Stars of the same group and split with like labels; itself where there are fewer.
     held_out : ndarray of bool, shape ``(N,)``
         Labelled stars kept for calibration.
     shift : ndarray, shape ``()``
@@ -60,13 +57,12 @@ class Corpus:
     kind: np.ndarray
     group: np.ndarray
     chance: np.ndarray
-    neighbour: np.ndarray
     held_out: np.ndarray
     shift: np.ndarray
 
     def draw(self, random: np.random.Generator, count: int, *,
              held_out: bool = False) -> tuple[Sources, np.ndarray, np.ndarray]:
-        """Draw stars, each blended in log flux with a neighbour of like labels.
+        """Draw stars: those with labels are made between the library's, held-out ones are as they are.
 
         Returns
         -------
@@ -76,22 +72,23 @@ class Corpus:
             Numeric class.
         """
         chance = self.held_out / self.held_out.sum() if held_out else self.chance
-        first = random.choice(len(self.flux), count, p=chance)
-        second = self.neighbour[first, random.integers(0, NEIGHBOURS, count)]
-        share = np.where(random.random(count) < 0.1, 0.0, random.random(count))
-        if held_out:
-            share[:] = 0.0
-        weight = share[:, None].astype(np.float32)
-        flux = np.exp((1 - weight) * self.flux[first] + weight * self.flux[second])
-        labels = self.labels.copy()
-        labels[:, 0] = np.log10(labels[:, 0])
-        labels = (1 - share[:, None]) * labels[first] + share[:, None] * labels[second]
-        labels[:, 0] = 10 ** labels[:, 0]
-        kind = np.where(share < 0.5, self.kind[first], self.kind[second])
-        kind = np.where(np.isfinite(labels[:, 0]), self.kinds(labels), kind)
-        sources = Sources(self.wavelength, flux, None, {}, [str(k) for k in first], libraries.RESOLUTION)
+        chosen = random.choice(len(self.flux), count, p=chance)
+        flux, labels = self.flux[chosen], self.labels[chosen]
+        if not held_out:
+            for rows, between in self.between:
+                here = np.flatnonzero(np.isin(chosen, rows))
+                if len(here):
+                    flux[here], labels[here] = between.draw(random, np.searchsorted(rows, chosen[here]))
+        kind = np.where(np.isfinite(labels[:, 0]), self.kinds(labels), self.kind[chosen])
+        sources = Sources(self.wavelength, np.exp(flux), None, {}, [str(k) for k in chosen], libraries.RESOLUTION)
         return sources, labels, kind
 
+    @cached_property
+    def between(self) -> list[tuple[np.ndarray, Between]]:
+        """For each group with labels, its rows with all labels that are not held out, and the stars between them."""
+        known = np.isfinite(self.labels).all(1) & ~self.held_out
+        every = [np.flatnonzero(known & (self.group == k)) for k in range(len(GROUPS))]
+        return [(rows, Between(self.labels[rows], self.flux[rows])) for rows in every if len(rows)]
 
     def kinds(self, labels: np.ndarray) -> np.ndarray:
         """Give the numeric classes of labels ``(n, 3)`` on the templates' scale."""
@@ -142,8 +139,7 @@ def _make(data: Path) -> Corpus:
     labels, group = np.concatenate(labels), np.array(group)
     held_out = _held_out(labels, group)
     return Corpus(miles.wavelength, np.concatenate(flux), labels, np.concatenate(kind), group,
-                  _chance(labels, group, held_out), _neighbours(labels, group, held_out), held_out,
-                  template_shift(templates, miles))
+                  _chance(labels, group, held_out), held_out, template_shift(templates, miles))
 
 
 def template_shift(templates: Sources, miles: Sources) -> np.ndarray:
@@ -165,13 +161,9 @@ def _held_out(labels: np.ndarray, group: np.ndarray) -> np.ndarray:
     return held
 
 
-def _scaled(labels: np.ndarray) -> np.ndarray:
-    return np.column_stack([np.log10(labels[:, 0]), labels[:, 1], labels[:, 2]]) / NEAR
-
-
 def _chance(labels: np.ndarray, group: np.ndarray, held_out: np.ndarray) -> np.ndarray:
     chance = np.zeros(len(group))
-    place = _scaled(labels)
+    place = scaled(labels)
     for k, share in enumerate(GROUPS.values()):
         rows = np.flatnonzero((group == k) & ~held_out)
         if np.isfinite(labels[rows, 0]).any():
@@ -192,17 +184,3 @@ def _like_the_disc(labels: np.ndarray) -> np.ndarray:
     """
     fe_h, teff = np.nan_to_num(labels[:, 2], nan=-0.15), np.nan_to_num(labels[:, 0], nan=5000.0)
     return (np.exp(-0.5 * ((fe_h + 0.15) / 0.35) ** 2) + 0.12) * np.where(teff > 9500, 0.3, 1.0)
-
-
-def _neighbours(labels: np.ndarray, group: np.ndarray, held_out: np.ndarray) -> np.ndarray:
-    nearest = np.repeat(np.arange(len(group))[:, None], NEIGHBOURS, axis=1)
-    place = _scaled(labels)
-    for k in np.unique(group):
-        rows = np.flatnonzero((group == k) & ~held_out & np.isfinite(labels).all(1))
-        if len(rows) <= NEIGHBOURS:
-            continue
-        distance = np.linalg.norm(place[rows][:, None] - place[rows][None], axis=2)
-        order = distance.argsort(1)[:, 1: NEIGHBOURS + 1]
-        near = np.take_along_axis(distance, order, 1) < 3.0
-        nearest[rows] = np.where(near, rows[order], rows[:, None])
-    return nearest

@@ -39,7 +39,7 @@ def half(corpus: Corpus, which: int) -> Corpus:
     held = np.zeros_like(corpus.held_out)
     held[np.flatnonzero(corpus.held_out)[which::2]] = True
     return Corpus(corpus.wavelength, corpus.flux, corpus.labels, corpus.kind, corpus.group, corpus.chance,
-                  corpus.neighbour, held, corpus.shift)
+                  held, corpus.shift)
 
 
 def look(views: Views, instrument, n: int, seed: int, *, held_out: bool,
@@ -95,7 +95,7 @@ def report(model: Model, views: Views, instruments: dict[str, list]) -> None:
     rv, a_v = random.normal(0, 60, 600), random.exponential(0.3, 600)
     fibre = views.look(sources, views.fibre, rv, a_v, 10 ** random.uniform(1.3, 2, 600), random)
     clean = views.look(sources, views.slitless, rv, a_v, np.full(600, 50.0), random).truth
-    value, error = model._decode(model._embedding(fibre.seen), clean.coordinate, "gaia-xp")
+    value, error = model.core.decode(model.core.embed(fibre.seen), clean.coordinate, "gaia-xp")
     noise = np.interp(clean.coordinate / 10, NOISE_NM, NOISE)[None]
     noise = noise * np.median(clean.value / noise, axis=1, keepdims=True) / 50.0
     factor, _ = amplitude(clean.value, noise, clean.mask, value, error)
@@ -114,8 +114,8 @@ def limits(model: Model, views: Views, instruments: dict[str, list]) -> tuple[Fa
         misfits = []
         for k, one in enumerate(ones):
             seen = look(views, one, 2400 // len(ones), 500 + k, held_out=False, snr=(8, 300))[0].seen
-            embeddings.append(model._embedding(seen))
-            value, error = model._decode(np.nan_to_num(embeddings[-1]), seen.coordinate, seen.instrument)
+            embeddings.append(model.core.embed(seen))
+            value, error = model.core.decode(np.nan_to_num(embeddings[-1]), seen.coordinate, seen.instrument)
             factor, _ = amplitude(seen.value, seen.error, seen.mask, value, error)
             misfits.append(reduced_chi2(seen.value, seen.error, seen.mask, factor[:, None] * value, floor=FLOOR))
         allowed[name] = float(1.5 * np.nanquantile(np.concatenate(misfits), 0.995))
@@ -138,7 +138,8 @@ def main() -> None:
     card = {"name": "stellar-tiny", "license": "BSD-3-Clause", "citation": CITATION, "notes": NOTES,
             "summary": "labels, translation and embeddings of stars from optical spectra of any spectrograph",
             "instruments": ["lamost-lrs", "gaia-xp"], "snr_limit": 5.0, "wavelengths": [3350.0, 10250.0],
-            "provenance": {"recipe": "plugins/astrofm-sky/recipes/stellar_tiny.py", "steps": {stage: usual for stage, (usual, _, _) in stellar_tiny.STAGES.items()},
+            "provenance": {"recipe": "plugins/astrofm-sky/recipes/stellar_tiny.py",
+                           "steps": {stage: usual for stage, (usual, _, _) in stellar_tiny.STAGES.items()},
                            "sources": len(corpus.flux), "labelled": int(np.isfinite(corpus.labels[:, 0]).sum())}}
 
     def compose(familiar: Familiarity | None = None, **more) -> Model:

@@ -5,8 +5,8 @@
 ``DATA`` is the folder with ``spectral-libraries star-archetypes sdss`` (see docs/sky.rst). Three stages, each with
 checkpoints: started again, the run goes on. *pretrain*: hidden patches are predicted from seen ones.
 *align*: views of the same star by several instruments are brought together and decode each other.
-*fit* and *refit*: all patches are seen, and the learning rate
-goes to nothing, twice; *last* starts from the mean of their weights. *types*: the head of classes alone. Survey labels of any instrument's own pipeline are never used.
+*fit* and *refit*: all patches are seen, and the learning rate goes to nothing, twice; *last* starts from the mean of
+their weights. *types*: the head of classes alone. Labels by the pipeline of any survey are never used.
 """
 
 from __future__ import annotations
@@ -43,8 +43,7 @@ CLASSES = [f"{letter}{k}" for letter in "OBAFGKM" for k in range(10)][5:]
 #: numeric class of the first of CLASSES (O5), on the scale B0 = 20 ... M0 = 70
 FIRST_CLASS = 15
 #: steps of each stage, the part of the patches it sees, and its highest learning rate over the usual one
-STAGES = {"pretrain": (324, 0.5, 1.0), "align": (3000, 0.75, 1.0), "fit": (900, 1.0, 0.5),
-          "refit": (1400, 1.0, 0.5),
+STAGES = {"pretrain": (300, 0.5, 1.0), "align": (4200, 0.75, 1.0), "fit": (1200, 1.0, 0.5), "refit": (1200, 1.0, 0.5),
           "last": (600, 1.0, 0.3), "types": (400, 1.0, 0.5)}
 #: patches decoded a view and step
 DECODED = 8

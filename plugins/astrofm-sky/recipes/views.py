@@ -25,6 +25,9 @@ NOISE_NM = (336, 350, 370, 400, 450, 500, 550, 600, 640, 700, 750, 800, 850, 900
 NOISE = (8.1, 7.9, 11.2, 8.5, 4.9, 1.8, 0.97, 0.70, 1.0, 0.90, 0.72, 0.69, 0.70, 0.83, 1.1, 2.2, 4.4)
 FLOOR = (0.12, 0.1, 0.075, 0.039, 0.022, 0.02, 0.014, 0.015, 0.016, 0.0083, 0.0083, 0.0083, 0.0093, 0.012, 0.017, 0.045,
          0.06)
+#: spread of the Legendre terms (1, 2, ...) by which the log flux of fibre spectra is off, as real ones against the
+#: stars that fit their lines
+CALIBRATION = (0.4, 0.2, 0.15, 0.13, 0.11, 0.10, 0.08, 0.06, 0.05, 0.04)
 #: width of the soft class targets, in subclasses
 CLASS_WIDTH = 1.2
 
@@ -72,7 +75,7 @@ class Views:
         n = self.stars
         sources, labels, kinds = self.corpus.draw(random, n)
         rv = np.where(random.random(n) < 0.75, random.normal(0, 60, n), random.uniform(-500, 500, n))
-        a_v = np.where(random.random(n) < 0.85, random.exponential(0.35, n), random.uniform(0, 4, n)).clip(0, 4)
+        a_v = np.where(random.random(n) < 0.85, random.exponential(0.4, n), random.uniform(0, 4, n)).clip(0, 4)
         a_v[random.random(n) < 0.1] = 0.0
         views = [self.look(sources, self.fibre, rv, a_v, 10 ** random.uniform(0.6, 2.5, n), random),
                  self.look(sources, self.slitless, rv, a_v, 10 ** random.uniform(1.2, 2.7, n), random)]
@@ -120,9 +123,12 @@ def blurred(sources: Sources, random: np.random.Generator) -> Sources:
 def from_the_ground(batch: Batch, random: np.random.Generator) -> Batch:
     """Add what ground-based spectra keep: telluric bands, sky residuals, bad calibration, a step where two arms meet."""
     n, wave = len(batch), batch.coordinate
-    spread = np.array([0.4, 0.18, 0.1, 0.07, 0.05, 0.04, 0.03]) * np.where(random.random((n, 1)) < 0.4, 0.2, 1.0)
-    terms = np.polynomial.legendre.legvander(np.linspace(-1, 1, len(wave)), 7)[:, 1:]
-    tilt = np.exp(((random.normal(0, 1, (n, 7)) * spread) @ terms.T).clip(-1.5, 1.5)).astype(np.float32)
+    spread = np.array(CALIBRATION) * np.where(random.random((n, 1)) < 0.25, 0.3, 1.0)
+    terms = np.polynomial.legendre.legvander(np.linspace(-1, 1, len(wave)), len(CALIBRATION))[:, 1:]
+    edge = np.exp(-(wave - wave[0]) / random.uniform(40, 150)), np.exp((wave - wave[-1]) / random.uniform(40, 150))
+    terms = np.column_stack([terms, *edge])
+    spread = np.column_stack([spread, np.full((n, 2), 0.4)])
+    tilt = np.exp((random.normal(0, 1, spread.shape) * spread) @ terms.T).clip(0.2, 5.0).astype(np.float32)
     factor = np.ones((n, len(wave)), np.float32)
     for low, high in TELLURIC:
         inside = (wave > low) & (wave < high)
