@@ -20,6 +20,8 @@ class Aligner(nn.Module, ABC):
     #: numbers a star in the embedding that comes in, and in the shared one that goes out
     source_dim: int = 0
     dim: int = 0
+    #: whether it pools sequences of tokens ``(n, t, source_dim)``, and does not take one vector a star
+    takes_tokens: bool = False
 
     def __init__(self, **arguments: Any):
         super().__init__()
@@ -30,7 +32,7 @@ class Aligner(nn.Module, ABC):
 
         Parameters
         ----------
-        embedding : Tensor, shape ``(n, source_dim)``
+        embedding : Tensor, shape ``(n, source_dim)``, or ``(n, t, source_dim)`` where `takes_tokens` is set
         instrument : str
             Where the embeddings come from.
 
@@ -38,8 +40,8 @@ class Aligner(nn.Module, ABC):
         -------
         Tensor, shape ``(n, dim)``
         """
-        if embedding.ndim != 2 or embedding.shape[1] != self.source_dim:
-            raise ValueError(f"aligner {self.name!r} takes (n, {self.source_dim}), "
+        if embedding.ndim != 2 + self.takes_tokens or embedding.shape[-1] != self.source_dim:
+            raise ValueError(f"aligner {self.name!r} takes (n, {'t, ' if self.takes_tokens else ''}{self.source_dim}), "
                              f"got {tuple(embedding.shape)}")
         aligned = self._align(embedding, instrument)
         if aligned.shape != (len(embedding), self.dim):
@@ -47,8 +49,8 @@ class Aligner(nn.Module, ABC):
                              f"gave {tuple(aligned.shape)}")
         return aligned
 
-    def decode(self, aligned: torch.Tensor, coordinate: torch.Tensor,
-               instrument: str) -> tuple[torch.Tensor, torch.Tensor]:
+    def decode(self, aligned: torch.Tensor, coordinate: torch.Tensor, instrument: str, *,
+               source: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Decode shared embeddings into what ``instrument`` would see, up to one factor a star.
 
         Parameters
@@ -58,13 +60,15 @@ class Aligner(nn.Module, ABC):
             Vacuum Angstrom.
         instrument : str
             Whose data are wanted.
+        source : str
+            The instrument that the embeddings come from.
 
         Returns
         -------
         value, error : Tensor, shape ``(n, p)``
-            Flux and its one-sigma error relative to the star's own scale.
+            Flux and its one-sigma error relative to the star's own scale; NaN where nothing can be said.
         """
-        value, error = self._decode(aligned, coordinate, instrument)
+        value, error = self._decode(aligned, coordinate, instrument, source)
         for what, array in (("value", value), ("error", error)):
             if array.shape != (len(aligned), len(coordinate)):
                 raise ValueError(f"aligner {self.name!r} decoded {what} of shape {tuple(array.shape)}, "
@@ -78,5 +82,5 @@ class Aligner(nn.Module, ABC):
     def _align(self, embedding: torch.Tensor, instrument: str) -> torch.Tensor: ...
 
     @abstractmethod
-    def _decode(self, aligned: torch.Tensor, coordinate: torch.Tensor,
-                instrument: str) -> tuple[torch.Tensor, torch.Tensor]: ...
+    def _decode(self, aligned: torch.Tensor, coordinate: torch.Tensor, instrument: str,
+                source: str) -> tuple[torch.Tensor, torch.Tensor]: ...

@@ -21,8 +21,10 @@ class Encoder(nn.Module, ABC):
 
     #: registered name
     name: str = ""
-    #: what ``_embed`` gives: numbers a star
+    #: what ``_embed`` gives: numbers a star, or a token
     dim: int = 0
+    #: whether it gives a sequence of tokens a star, for an aligner that pools them, and not one vector
+    gives_tokens: bool = False
     #: instruments it can embed; None for any wavelength or cadence
     instruments: tuple[str, ...] | None = None
 
@@ -40,7 +42,7 @@ class Encoder(nn.Module, ABC):
 
         Returns
         -------
-        Tensor, shape ``(n, dim)``
+        Tensor, shape ``(n, dim)``, or ``(n, t, dim)`` where `gives_tokens` is set
             On the device of the encoder's weights.
 
         Raises
@@ -55,11 +57,12 @@ class Encoder(nn.Module, ABC):
                             f"not {batch.instrument!r}")
         device = next((p.device for p in self.parameters()), torch.device("cpu"))
         if len(batch) == 0:
-            return torch.zeros(0, self.dim, device=device)
+            return torch.zeros(*((0, 1, self.dim) if self.gives_tokens else (0, self.dim)), device=device)
         embedding = self._embed(batch.tensors(device))
-        if embedding.shape != (len(batch), self.dim):
-            raise ValueError(f"encoder {self.name!r} promised {(len(batch), self.dim)}, "
-                             f"gave {tuple(embedding.shape)}")
+        shape = (len(batch), *embedding.shape[1:-1], self.dim)
+        if embedding.shape != shape or embedding.ndim != 2 + self.gives_tokens:
+            promised = (len(batch), "t", self.dim) if self.gives_tokens else (len(batch), self.dim)
+            raise ValueError(f"encoder {self.name!r} promised {promised}, gave {tuple(embedding.shape)}")
         return embedding
 
     def forward(self, batch: Batch) -> torch.Tensor:

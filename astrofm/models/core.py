@@ -63,7 +63,7 @@ class Core:
         limits = self.card["familiarity"]
         limit = by_instrument(limits.get("chi2_limit"), batch.instrument, None)
         if limit is not None and len(batch):
-            value, error = self.decode(known, batch.coordinate, batch.instrument)
+            value, error = self.decode(known, batch.coordinate, batch.instrument, source=batch.instrument)
             factor, _ = scaling.amplitude(batch.value, batch.error, batch.mask, value, error)
             misfit = scaling.reduced_chi2(batch.value, batch.error, batch.mask, factor[:, None] * value,
                                           floor=float(limits.get("error_floor", 0.0)))
@@ -93,9 +93,9 @@ class Core:
         return embedding
 
     @torch.inference_mode()
-    def decode(self, embedding: np.ndarray, coordinate: np.ndarray,
-               instrument: str) -> tuple[np.ndarray, np.ndarray]:
-        """Decode shared embeddings at wavelengths ``(p,)``: value and error, ``(n, p)``, up to one factor a star."""
+    def decode(self, embedding: np.ndarray, coordinate: np.ndarray, instrument: str, *,
+               source: str) -> tuple[np.ndarray, np.ndarray]:
+        """Decode embeddings of ``source`` at wavelengths ``(p,)``: value and error, ``(n, p)``, up to a factor a star."""
         if np.ndim(coordinate) != 1:
             raise DataError("spectra of a batch share one grid: sample them through an Instrument first")
         at = torch.as_tensor(np.asarray(coordinate, np.float64), device=self.device)
@@ -103,7 +103,8 @@ class Core:
         found = []
         for start in range(0, len(embedding), size):
             given = torch.as_tensor(embedding[start: start + size], dtype=torch.float32, device=self.device)
-            found.append([part.float().cpu().numpy() for part in self.parts.aligner.decode(given, at, instrument)])
+            decoded = self.parts.aligner.decode(given, at, instrument, source=source)
+            found.append([part.float().cpu().numpy() for part in decoded])
         if not found:
             return np.zeros((0, len(coordinate))), np.zeros((0, len(coordinate)))
         return np.concatenate([value for value, _ in found]), np.concatenate([error for _, error in found])

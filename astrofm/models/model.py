@@ -56,6 +56,9 @@ class Model:
         if aligner.source_dim != encoder.dim:
             raise DataError(f"aligner {aligner.name!r} takes {aligner.source_dim} numbers a star and encoder "
                             f"{encoder.name!r} gives {encoder.dim}: build one of them for the other's size")
+        if aligner.takes_tokens != encoder.gives_tokens:
+            kind = "tokens" if encoder.gives_tokens else "one vector a star"
+            raise DataError(f"encoder {encoder.name!r} gives {kind}, which aligner {aligner.name!r} does not take")
         for name, head in heads.items():
             if head.dim != aligner.dim:
                 raise DataError(f"head {name!r} reads {head.dim} numbers a star and aligner {aligner.name!r} gives "

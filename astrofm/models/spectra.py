@@ -63,13 +63,13 @@ def decode_to(model: Model, batch: Batch, target: SpectrumInstrument,
     source = spectrum_instrument(batch.instrument)
     own_wave, wave = np.asarray(batch.coordinate), target.wavelength()
     own_unit, unit = in_f_lambda(source.unit, own_wave), in_f_lambda(target.unit, wave)
-    own, own_error = model.core.decode(np.nan_to_num(embedding), own_wave, batch.instrument)
+    own, own_error = model.core.decode(np.nan_to_num(embedding), own_wave, batch.instrument, source=batch.instrument)
     if own_unit is not None:
         own, own_error = own / own_unit, own_error / own_unit
     factor, factor_error = scaling.amplitude(batch.value, batch.error, batch.mask, own, own_error)
     factor = np.where(np.isfinite(embedding).all(axis=1), factor, np.nan)[:, None]
     misfit = scaling.reduced_chi2(batch.value, batch.error, batch.mask, factor * own, floor=0.0)
-    value, error = model.core.decode(np.nan_to_num(embedding), wave, target.name)
+    value, error = model.core.decode(np.nan_to_num(embedding), wave, target.name, source=batch.instrument)
     scaled = (own_unit is None) == (unit is None)
     if own_unit is not None:  # the answer is in the target's unit, or in the source's own where the target has none
         out = in_f_lambda(source.unit, wave) if unit is None else unit

@@ -78,8 +78,8 @@ class SharedSpace(Aligner):
         log_value = (out[..., :-2] + out[..., -2:-1]).clamp(-LOG_RANGE, LOG_RANGE)
         return log_value, out[..., -1:].clamp(-7.0, 2.0) - 2.0
 
-    def _decode(self, aligned: torch.Tensor, coordinate: torch.Tensor,
-                instrument: str) -> tuple[torch.Tensor, torch.Tensor]:
+    def _decode(self, aligned: torch.Tensor, coordinate: torch.Tensor, instrument: str,
+                source: str) -> tuple[torch.Tensor, torch.Tensor]:
         wavelength = coordinate.detach().cpu().double().numpy()
         level = level_of(wavelength)
         first, patches = span(wavelength, level, self.patch)

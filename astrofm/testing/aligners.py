@@ -43,7 +43,7 @@ class AlignerTests(PartTests):
 
     def outputs(self, part: Aligner) -> dict[str, torch.Tensor]:
         aligned = part.align(vectors(5, part.source_dim), self.instrument)
-        value, error = part.decode(aligned, self.grid(), self.instrument)
+        value, error = part.decode(aligned, self.grid(), self.instrument, source=self.instrument)
         return {"the shared embedding": aligned, "the decoded value": value, "the decoded error": error}
 
     def aligned(self, part: Aligner, count: int = 5) -> torch.Tensor:
@@ -55,7 +55,7 @@ class AlignerTests(PartTests):
                grid: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Decode without gradients."""
         with torch.inference_mode():
-            return part.decode(aligned, grid, self.instrument)
+            return part.decode(aligned, grid, self.instrument, source=self.instrument)
 
     def test_shapes_are_as_promised_for_no_star_one_and_many(self):
         part, grid = self.build(), self.grid(50)
@@ -126,6 +126,6 @@ class AlignerTests(PartTests):
         with torch.inference_mode():
             aligned = part.align(embedding, self.instrument)
             kept = aligned.clone()
-            part.decode(aligned, self.grid(), self.instrument)
+            part.decode(aligned, self.grid(), self.instrument, source=self.instrument)
         assert torch.equal(before, embedding), "aligning changes the embedding it is given"
         assert torch.equal(kept, aligned), "decoding changes the embedding it is given"

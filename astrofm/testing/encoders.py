@@ -76,7 +76,8 @@ class EncoderTests(EncoderPromises):
         assert part.dim > 0, f"the encoder's dim is {part.dim}"
         for count in (0, 1, 5):
             shape = tuple(self.embed(batch[:count], part=part).shape)
-            assert shape == (count, part.dim), f"{count} stars give an embedding of shape {shape}"
+            assert (shape[0], shape[-1], len(shape)) == (count, part.dim, 2 + part.gives_tokens), (
+                f"{count} stars give an embedding of shape {shape}")
 
     def test_neighbours_in_a_batch_do_not_leak(self):
         part, batch = self.build(), self.batch()

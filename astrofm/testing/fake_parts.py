@@ -75,8 +75,8 @@ class FakeAligner(Aligner):
     def _align(self, embedding: torch.Tensor, instrument: str) -> torch.Tensor:
         return self.shared(embedding)
 
-    def _decode(self, aligned: torch.Tensor, coordinate: torch.Tensor,
-                instrument: str) -> tuple[torch.Tensor, torch.Tensor]:
+    def _decode(self, aligned: torch.Tensor, coordinate: torch.Tensor, instrument: str,
+                source: str) -> tuple[torch.Tensor, torch.Tensor]:
         value, error = self.spectrum(aligned).chunk(2, -1)
         waves = waves_of(coordinate, self.waves).T
         return 1 + value @ waves, 1e-3 + functional.softplus(error @ waves)

@@ -175,20 +175,20 @@ class LosesTheEmptyBatch(FakeAligner):
 
 
 class NeedsManyWavelengths(FakeAligner):
-    def _decode(self, aligned, coordinate, instrument):
-        value, error = super()._decode(aligned, coordinate, instrument)
+    def _decode(self, aligned, coordinate, instrument, source):
+        value, error = super()._decode(aligned, coordinate, instrument, source)
         return value / float(len(coordinate) > 2), error
 
 
 class DecodesOneNumber(FakeAligner):
-    def _decode(self, aligned, coordinate, instrument):
-        value, error = super()._decode(aligned, coordinate, instrument)
+    def _decode(self, aligned, coordinate, instrument, source):
+        value, error = super()._decode(aligned, coordinate, instrument, source)
         return value[:, :1].expand_as(value), error
 
 
 class DecodesNegativeErrors(FakeAligner):
-    def _decode(self, aligned, coordinate, instrument):
-        value, error = super()._decode(aligned, coordinate, instrument)
+    def _decode(self, aligned, coordinate, instrument, source):
+        value, error = super()._decode(aligned, coordinate, instrument, source)
         return value, error - 1.0
 
 
@@ -198,8 +198,8 @@ class CentresTheBatch(FakeAligner):
 
 
 class NormalisesWhatIsAsked(FakeAligner):
-    def _decode(self, aligned, coordinate, instrument):
-        value, error = super()._decode(aligned, coordinate, instrument)
+    def _decode(self, aligned, coordinate, instrument, source):
+        value, error = super()._decode(aligned, coordinate, instrument, source)
         return value / value.abs().mean(1, keepdim=True), error
 
 
