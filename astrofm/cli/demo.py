@@ -135,10 +135,10 @@ def _page(path: Path, model: Model, table: QTable, seen: str, wanted: str, retri
 table {{ font-size: 12px; border-collapse: collapse; }} td, th {{ padding: 2px 8px; border-bottom: 1px solid #ddd; }}
 div {{ overflow-x: auto; }}</style>
 <h1>A simulated night</h1>
-<p>{len(table)} analytic stars of 3600-6000 K with known labels, observed by {html.escape(seen)}; labels,
-translation and embeddings by {html.escape(model.name)}. {retrieved} of them have their own
-{html.escape(wanted)} spectrum nearest in the shared space. The stars are toys:
-how good the model is on real ones stands in its documentation.</p>
+<p>{len(table)} average stars with known labels, observed by {html.escape(seen)} with random motion, dust and noise;
+labels, translation and embeddings by {html.escape(model.name)}. {retrieved} of them have their own
+{html.escape(wanted)} spectrum nearest in the shared space. The stars are smooth means of real ones that the model may have
+learned from: how good it is on real spectra stands in its documentation.</p>
 <img src="demo.png" alt="spectrum, translation over truth, labels over truth">
 <h2>Labels</h2><div>{rows}</div></html>
 """)

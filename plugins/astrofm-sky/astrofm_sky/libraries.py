@@ -19,6 +19,8 @@ from .sources import SOURCE_GRID, Sources
 
 #: all libraries are brought to the resolution of MILES (Falcon-Barroso et al. 2011, A&A 532, A95)
 RESOLUTION = LineSpread.gaussian(2.5)
+#: oxygen and water of the air that STELIB was not corrected for, vacuum Angstrom
+AIR = ((6862, 6960), (7585, 7720), (9270, 10000))
 #: spectral classes on the numeric scale B0 = 20 ... M0 = 70
 LETTERS = {letter: 10 * (k + 1) for k, letter in enumerate("OBAFGKM")}
 
@@ -32,10 +34,17 @@ def miles(folder: Path) -> Sources:
 
 
 def stelib(folder: Path) -> Sources:
-    """Read STELIB: real stars, 3200-9900 Angstrom (Le Borgne et al. 2003), brought to rest; no labels."""
+    """Read STELIB: real stars, 3200-9900 Angstrom (Le Borgne et al. 2003), brought to rest; no labels.
+
+    The absorption by the air that is left in them is masked.
+    """
     data = _load(folder, "spectral-libraries/stelib.npz")
     sources = _sources(to_vacuum(data["wavelength_air_A"]), data["flux"], [_star(n) for n in data["name"]], {},
                        own=LineSpread.gaussian(3.0))
+    mask = _mask(sources).copy()
+    for low, high in AIR:
+        mask[:, (SOURCE_GRID > low) & (SOURCE_GRID < high)] = True
+    sources = Sources(SOURCE_GRID, sources.flux, mask, sources.labels, sources.id, sources.resolution)
     return to_rest(sources, archetypes(folder, count=150, seed=1))
 
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from astrofm.data import Batch
 
-from .analytic import analytic_stars
 from .observing import pairs, truth
 from .sources import Sources
+from .typical import typical_stars
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +43,10 @@ def night(instruments: Sequence[str], *, n: int = 24, seed: int = 0, stars: Sour
         Stars; ignored where ``stars`` are given.
     seed : int
     stars : Sources, optional
-        Analytic ones of 3600-6000 K unless given.
+        `typical_stars` unless given.
     """
     random = np.random.default_rng(seed)
-    stars = analytic_stars(n, seed=seed, hottest=6000.0) if stars is None else stars
+    stars = typical_stars(n, seed=seed) if stars is None else stars
     n = len(stars)
     sky = {"rv": random.normal(0, 50, n), "a_v": random.exponential(0.3, n).clip(0, 3)}
     seen = pairs(stars, instruments, **sky, snr=10 ** random.uniform(1.3, 2.2, n), seed=seed + 1)

@@ -36,13 +36,17 @@ class Between:
         weights = self.weights(self.place)
         self.own, self.own_place = flux - weights @ flux, self.place - weights @ self.place
 
-    def draw(self, random: np.random.Generator, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Make stars like the library's ``rows``; their log flux ``(n, P)`` and labels ``(n, 3)``."""
+    def draw(self, random: np.random.Generator, rows: np.ndarray, *,
+             own: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Make stars like the library's ``rows``; their log flux ``(n, P)`` and labels ``(n, 3)``.
+
+        Without their ``own`` part they are what the stars around agree on.
+        """
         place = self.place[rows] + random.normal(0, REACH, (len(rows), 3))
         distance = np.linalg.norm(place[:, None] - self.place[None], axis=2)
         fifth = np.partition(distance, 4, axis=1)[:, 4:5] if len(self.place) > 4 else np.full((len(rows), 1), np.inf)
         weights = self.weights(np.where(fifth < LIMIT, place, self.place[rows]))
-        share = random.random((len(rows), 1)).astype(np.float32)
+        share = own * random.random((len(rows), 1)).astype(np.float32)
         labels = (weights @ self.place + share * self.own_place[rows]) * NEAR
         labels[:, 0] = 10 ** labels[:, 0]
         return weights @ self.flux + share * self.own[rows], labels

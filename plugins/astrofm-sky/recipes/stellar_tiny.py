@@ -5,7 +5,7 @@
 ``DATA`` is the folder with ``spectral-libraries star-archetypes sdss`` (see docs/sky.rst). Three stages, each with
 checkpoints: started again, the run goes on. *pretrain*: hidden patches are predicted from seen ones.
 *align*: views of the same star by several instruments are brought together and decode each other.
-*fit* and *refit*: all patches are seen, and the learning rate goes to nothing, twice; *last* starts from the mean of
+*fit* and *refit*: most patches are seen, and the learning rate goes to nothing, twice; *last* starts from the mean of
 their weights. *types*: the head of classes alone. Labels by the pipeline of any survey are never used.
 """
 
@@ -42,9 +42,10 @@ LABELS = [
 CLASSES = [f"{letter}{k}" for letter in "OBAFGKM" for k in range(10)][5:]
 #: numeric class of the first of CLASSES (O5), on the scale B0 = 20 ... M0 = 70
 FIRST_CLASS = 15
-#: steps of each stage, the part of the patches it sees, and its highest learning rate over the usual one
-STAGES = {"pretrain": (300, 0.5, 1.0), "align": (4200, 0.75, 1.0), "fit": (1200, 1.0, 0.5), "refit": (1200, 1.0, 0.5),
-          "last": (600, 1.0, 0.3), "types": (400, 1.0, 0.5)}
+#: steps of each stage, the least and the greatest part of the patches it sees, and its highest learning rate over the
+#: usual one
+STAGES = {"pretrain": (300, (0.5, 0.5), 1.0), "align": (4200, (0.75, 0.75), 1.0), "fit": (1200, (0.6, 1.0), 0.5),
+          "refit": (1200, (0.6, 1.0), 0.5), "last": (600, (0.6, 1.0), 0.3), "types": (400, (1.0, 1.0), 0.5)}
 #: patches decoded a view and step
 DECODED = 8
 #: how much the labels count that are read from each view
@@ -86,7 +87,8 @@ class Objective:
         if self.stage == "types":
             return self._types(views, kinds)
         generator = torch.Generator().manual_seed(self.offset + step)
-        keep = STAGES[self.stage][1]
+        low, high = STAGES[self.stage][1]
+        keep = low + (high - low) * float(torch.rand((), generator=generator))
         shared = [m["aligner"].align(m["encoder"].embed_part(v.seen.tensors(), keep, generator), v.seen.instrument)
                   for v in views]
         parts = {"reconstruct": self._reconstruct(shared, views, generator)}

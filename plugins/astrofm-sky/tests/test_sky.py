@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from astrofm_sky import SOURCE_GRID, NoiseModel, Sources, analytic_stars, libraries, night, observe, pairs, truth
+from astrofm_sky.typical import spectra, typical_stars
 from astropy import units as u
 from dust_extinction.parameter_averages import G23
 
@@ -169,6 +170,26 @@ def test_analytic_stars_follow_the_trends_of_real_ones():
     assert 8000 < np.median(teff[np.argsort(balmer)[-40:]]) < 11500
     band = depth(7080, 20, 150)
     assert band[teff < 3800].mean() > 0.2 > 5 * np.abs(band[teff > 5500]).mean()
+
+
+def test_typical_stars_look_like_real_ones(shared_data):
+    real = libraries.miles(shared_data)
+    labels = np.stack([real.labels[name] for name in ("teff", "logg", "fe_h")])
+    chosen = np.isfinite(labels).all(0) & (labels[0] > 4000) & (labels[0] < 8000) & (labels[2] > -1)
+    made = spectra(*labels[:, chosen])
+    inside = (SOURCE_GRID > 3900) & (SOURCE_GRID < 7300)
+    away = np.log(made[:, inside]) - np.log(real.flux[chosen][:, inside].clip(1e-4))
+    away -= np.median(away, axis=1, keepdims=True)
+    assert np.median(np.abs(away)) < 0.04
+
+
+
+def test_typical_stars_are_reproducible_and_have_plausible_labels():
+    stars = typical_stars(400, seed=3)
+    assert np.array_equal(stars.flux, typical_stars(400, seed=3).flux) and np.isfinite(stars.flux).all()
+    assert (stars.flux > 0).all() and not np.array_equal(stars.flux, typical_stars(400, seed=4).flux)
+    teff, logg = stars.labels["teff"], stars.labels["logg"]
+    assert teff.min() > 3600 and teff.max() < 8600 and (teff[logg < 3] < 5100).all()
 
 
 def test_a_night_is_reproducible_and_knows_its_truth():
