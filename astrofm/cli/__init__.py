@@ -19,6 +19,7 @@ COMMANDS = {
     "show": ("listing", "show the card of a model: what it is good for and where it stops"),
     "cite": ("listing", "say whom to cite for a model, an instrument or a part"),
     "check": ("checking", "run the conformance suite on an installed instrument or part"),
+    "import-weights": ("importing", "make a model file of somebody's published checkpoint"),
     "demo": ("demo", "the main job on a simulated night of stars, with pictures"),
 }
 

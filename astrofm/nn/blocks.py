@@ -8,30 +8,37 @@ from torch.nn import functional as F
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention through torch's fused kernel (Vaswani et al. 2017, arXiv:1706.03762)."""
+    """Multi-head self-attention through torch's fused kernel (Vaswani et al. 2017, arXiv:1706.03762).
 
-    def __init__(self, dim: int, heads: int):
+    Parameters
+    ----------
+    dim, heads : int
+    scale : float, optional
+        Factor of the products of queries and keys; one over the root of a head's width where none is given.
+    """
+
+    def __init__(self, dim: int, heads: int, *, scale: float | None = None):
         super().__init__()
         if dim % heads:
             raise ValueError(f"{dim} dimensions do not divide into {heads} heads")
-        self.heads = heads
+        self.heads, self.scale = heads, scale
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         n, t, d = x.shape
         q, k, v = self.qkv(x).reshape(n, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(q, k, v)
+        mixed = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
         return self.out(mixed.transpose(1, 2).reshape(n, t, d))
 
 
 class Block(nn.Module):
     """One pre-norm transformer block on ``(n, t, dim)``."""
 
-    def __init__(self, dim: int, heads: int, expansion: int):
+    def __init__(self, dim: int, heads: int, expansion: int, *, scale: float | None = None):
         super().__init__()
         self.norm_attention = nn.LayerNorm(dim)
-        self.attention = Attention(dim, heads)
+        self.attention = Attention(dim, heads, scale=scale)
         self.norm_mlp = nn.LayerNorm(dim)
         self.mlp = nn.Sequential(nn.Linear(dim, expansion * dim), nn.GELU(), nn.Linear(expansion * dim, dim))
 

@@ -33,5 +33,10 @@ def astrofm_heads() -> list[Card]:
 
 
 @hookspec
+def astrofm_importers() -> list[Card]:
+    """Offer importers: functions ``importer(path)`` that make a `~astrofm.models.Model` of somebody's checkpoint."""
+
+
+@hookspec
 def astrofm_models() -> list[ModelCard]:
     """Offer ready-made models that `~astrofm.load_model` finds by name."""

@@ -12,6 +12,8 @@ from .cards import Card, ModelCard
 from .discovery import KINDS, PluginStatus, _lock, plugins
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..interfaces import Instrument
 
 _instruments: dict[str, Instrument] = {}
@@ -28,7 +30,7 @@ def cards(kind: str) -> dict[str, Card | ModelCard]:
     Parameters
     ----------
     kind : str
-        One of ``instruments encoders aligners heads models``.
+        One of ``instruments encoders aligners heads models importers``.
 
     Returns
     -------
@@ -58,14 +60,7 @@ def get_part(kind: str, name: str) -> type:
     PluginError
         If the class can't be imported, is not of this kind, or names itself otherwise than its card.
     """
-    card, plugin = _offer(kind, name)
-    module, _, attribute = card.target.partition(":")
-    try:
-        part = getattr(import_module(module), attribute)
-    except (Exception, SystemExit) as cause:  # other people's code, as in discovery
-        raise PluginError(f"{kind[:-1]} {name!r} of {plugin.package} {plugin.version} can't be imported from "
-                          f"{card.target} ({type(cause).__name__}: {cause}): mend or reinstall {plugin.package}"
-                          ) from cause
+    part, card, plugin = _imported(kind, name)
     noun = kind[:-1].capitalize()
     base = getattr(import_module("astrofm.interfaces"), noun)
     if not (isinstance(part, type) and issubclass(part, base)):
@@ -75,6 +70,31 @@ def get_part(kind: str, name: str) -> type:
         raise PluginError(f"{card.target} of {plugin.package} names itself {part.name!r}, its card "
                           f"says {name!r}: they must agree")
     return part
+
+
+def get_importer(name: str) -> Callable[..., Any]:
+    """Import the function that makes models of somebody's checkpoints.
+
+    Raises
+    ------
+    UnknownNameError, AmbiguousError, PluginError
+        As for `get_part`.
+    """
+    importer, card, plugin = _imported("importers", name)
+    if not callable(importer):
+        raise PluginError(f"{card.target} of {plugin.package} {plugin.version} is no function")
+    return importer
+
+
+def _imported(kind: str, name: str) -> tuple[Any, Card, PluginStatus]:
+    card, plugin = _offer(kind, name)
+    module, _, attribute = card.target.partition(":")
+    try:
+        return getattr(import_module(module), attribute), card, plugin
+    except (Exception, SystemExit) as cause:  # other people's code, as in discovery
+        raise PluginError(f"{kind[:-1]} {name!r} of {plugin.package} {plugin.version} can't be imported from "
+                          f"{card.target} ({type(cause).__name__}: {cause}): mend or reinstall {plugin.package}"
+                          ) from cause
 
 
 def get_instrument(name: str) -> Instrument:

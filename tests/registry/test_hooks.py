@@ -32,7 +32,8 @@ def test_there_is_a_hook_for_every_kind():
     assert sorted(HOOKS) == sorted(f"astrofm_{kind}" for kind in KINDS)
 
 
-@pytest.mark.parametrize("hook", ["astrofm_instruments", "astrofm_encoders", "astrofm_aligners", "astrofm_heads"])
+@pytest.mark.parametrize("hook", ["astrofm_instruments", "astrofm_encoders", "astrofm_aligners", "astrofm_heads",
+                                  "astrofm_importers"])
 def test_the_cards_of_a_hook_are_listed_under_its_kind(hook, install):
     install("astrofm-mine", PART.format(hook=hook))
     kind = hook.removeprefix("astrofm_")

@@ -1,0 +1,32 @@
+"""``astrofm import-weights``: make a model file of somebody's published checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..errors import OutputError
+
+
+def add_arguments(verb: str, parser: argparse.ArgumentParser) -> None:
+    """Add what `run` needs."""
+    parser.add_argument("importer", help="whose checkpoint it is: `astrofm plugins` lists the importers")
+    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="file or folder, as its authors published it")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL", help="file to write (.safetensors)")
+    parser.add_argument("--overwrite", action="store_true", help="replace a file of that name")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Import, say whose it is and under which licence, save; give 0."""
+    from ..registry import get_importer
+
+    if options.output.exists() and not options.overwrite:
+        raise OutputError(f"{options.output} exists already: choose another name, or say --overwrite")
+    model = get_importer(options.importer)(options.checkpoint)
+    model.save(options.output, overwrite=options.overwrite)
+    count = sum(weights.numel() for part in (model.encoder, model.aligner, *model.heads.values())
+                for weights in part.parameters())
+    print(f"{options.output}: {model.name}, {count:,} parameters, for {' and '.join(model.instruments)}")
+    print(f"licence of the weights: {model.card['license'] or 'none given: do not pass them on'}")
+    print(f"please cite: {model.card['citation']}")
+    return 0

@@ -1,0 +1,102 @@
+"""SpecCLIP's alignment as an aligner: tokens in, one vector in the shared space, and spectra out of it."""
+
+from __future__ import annotations
+
+import torch
+
+from astrofm.errors import DataError
+from astrofm.interfaces import Aligner
+
+from .alignment import Decoders, Projections, shared_part
+from .views import lrs_grid, xp_grid
+
+#: how the instruments are called here
+SIDES = {"lamost-lrs": "lrs", "gaia-xp": "xp"}
+GRIDS = {"lrs": lrs_grid, "xp": xp_grid}
+
+
+class SpecCLIPAligner(Aligner):
+    """Project tokens into the shared space, and decode spectra out of it (Zhao et al. 2025, arXiv:2507.01939).
+
+    Parameters
+    ----------
+    kind : str
+        ``"base"`` (no decoders), ``"pr"`` or ``"split"``, whose vectors are two thirds shared and one third private.
+    source_dim, dim : int
+        Numbers of a token, and of the embedding.
+    heads : int
+        Of the attention that pools tokens.
+    """
+
+    name = "specclip"
+    takes_tokens = True
+
+    def __init__(self, *, kind: str = "pr", source_dim: int = 768, dim: int = 768, heads: int = 4):
+        super().__init__(kind=kind, source_dim=source_dim, dim=dim, heads=heads)
+        self.kind, self.source_dim, self.dim = kind, source_dim, dim
+        #: how many numbers of an embedding the instruments share: what search compares
+        self.shared = shared_part(kind, dim)
+        self.projections = Projections(kind, source=source_dim, dim=dim, heads=heads)
+        self.decoders = None if kind == "base" else Decoders(kind, dim=dim)
+
+    def _align(self, embedding: torch.Tensor, instrument: str) -> torch.Tensor:
+        return self.projections(embedding.float(), _side(instrument))
+
+    def spectrum(self, aligned: torch.Tensor, instrument: str, *, source: str) -> torch.Tensor:
+        """Decode on the model's own pixels and in its own normalisation.
+
+        Parameters
+        ----------
+        aligned : Tensor, shape ``(n, dim)``
+        instrument, source : str
+            Whose spectra are wanted, and whose the embeddings are.
+
+        Returns
+        -------
+        Tensor, shape ``(n, 1462)`` or ``(n, 343)``
+            XP is relative to its flux at 550 nm. A LAMOST spectrum is relative to its continuum where it is decoded
+            from XP, and standardised (mean 0, deviation 1) where it is decoded from itself.
+        """
+        if self.decoders is None:
+            raise DataError("SpecCLIP's base model has no decoders: use 'pr' or 'split' to translate")
+        return self.decoders(aligned, _side(source), _side(instrument))
+
+    def _decode(self, aligned: torch.Tensor, coordinate: torch.Tensor, instrument: str,
+                source: str) -> tuple[torch.Tensor, torch.Tensor]:
+        grid = GRIDS[_side(instrument)]().to(coordinate.device).log()
+        place = torch.searchsorted(grid, coordinate.log().clamp(grid[0], grid[-1])).clamp(1, len(grid) - 1)
+        share = ((coordinate.log() - grid[place - 1]) / (grid[place] - grid[place - 1])).to(aligned.device)
+        own = self.spectrum(aligned, instrument, source=source)
+        value = own[:, place - 1] * (1 - share.float()) + own[:, place] * share.float()
+        outside = ((share < -1e-6) | (share > 1 + 1e-6)).expand_as(value)
+        return value.masked_fill(outside, torch.nan), torch.full_like(value, torch.nan)
+
+
+class TokenMean(Aligner):
+    """Take the mean of a star's tokens, for encoders that were never aligned; nothing can be decoded from it.
+
+    Parameters
+    ----------
+    source_dim : int
+        Numbers of a token.
+    """
+
+    name = "token-mean"
+    takes_tokens = True
+
+    def __init__(self, *, source_dim: int = 768):
+        super().__init__(source_dim=source_dim)
+        self.source_dim = self.dim = source_dim
+
+    def _align(self, embedding: torch.Tensor, instrument: str) -> torch.Tensor:
+        return embedding.float().mean(dim=1)
+
+    def _decode(self, aligned: torch.Tensor, coordinate: torch.Tensor, instrument: str,
+                source: str) -> tuple[torch.Tensor, torch.Tensor]:
+        raise DataError("this model embeds and has no decoder: use an aligned one to translate or reconstruct")
+
+
+def _side(instrument: str) -> str:
+    if instrument not in SIDES:
+        raise DataError(f"SpecCLIP knows {' and '.join(SIDES)}, not {instrument!r}")
+    return SIDES[instrument]

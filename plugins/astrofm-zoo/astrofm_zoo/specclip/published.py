@@ -1,0 +1,143 @@
+"""SpecCLIP's published checkpoints as our models, tensor by tensor."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from astrofm.errors import ModelFileError
+from astrofm.models import Model
+from astrofm.models.pickles import Record, read_checkpoint
+
+from .aligner import SpecCLIPAligner, TokenMean
+from .encoder import SpecCLIPEncoder
+from .layout import kind_of, ours
+
+CITATION = "Zhao, Huang, Xue et al. 2025, arXiv:2507.01939 (SpecCLIP); weights: huggingface.co/astroshawn/SpecCLIP"
+NOTES = {
+    "lrs": "Masked transformer of LAMOST low-resolution spectra, 4000-5600 Angstrom. Embeds; the mean of its tokens.",
+    "xp": "Masked transformer of Gaia XP spectra. Embeds; the mean of its tokens.",
+    "xp-autoencoder": "Autoencoder of Gaia XP spectra. Embeds.",
+    "base": "LAMOST low-resolution and Gaia XP spectra in one space of 768 numbers. No decoders.",
+    "pr": "LAMOST low-resolution and Gaia XP spectra in one space of 768 numbers, with decoders of both.",
+    "split": "LAMOST low-resolution and Gaia XP spectra: 512 shared numbers and 256 of each instrument's own."}
+#: numbers of a token, and heads of the published attention, where a checkpoint does not say
+PUBLISHED_DIM, PUBLISHED_HEADS = 768, 6
+
+
+def import_weights(path: str | os.PathLike, *, attention_scale: str = "1/D") -> Model:
+    """Make a model of one of SpecCLIP's six published checkpoints.
+
+    Parameters
+    ----------
+    path : path
+        ``lrs_encoder.ckpt``, ``xp_encoder.ckpt``, ``xp_encoder_mlp.ckpt``, or an aligned model's. Nothing in it is run.
+    attention_scale : str
+        ``"1/D"`` as in the published code, or ``"1/sqrt(D)"``.
+
+    Returns
+    -------
+    Model
+        Without heads. Its weights are the checkpoint's to the last bit.
+
+    Raises
+    ------
+    ModelFileError
+        Another model's checkpoint, or a damaged one; a tensor missing, unknown or of another shape.
+    """
+    path = Path(path)
+    whole = read_checkpoint(path)
+    state = whole.get("state_dict")
+    if not isinstance(state, Mapping) or not all(isinstance(x, torch.Tensor) for x in state.values()):
+        raise ModelFileError(f"{path} has no 'state_dict' of tensors: is it the whole file, as Lightning writes it?")
+    kind = kind_of(set(state))
+    tensors = ours(state, kind)
+    if kind == "transformer":
+        kind = "xp" if tensors["encoder.transformer.trunk.enter.weight"].shape[1] == 3 else "lrs"
+        tensors = {name.replace("encoder.transformer.", f"encoder.{kind}."): x for name, x in tensors.items()}
+    try:
+        encoder, aligner = _parts(kind, tensors, whole.get("hyper_parameters"), attention_scale)
+    except (KeyError, ValueError, IndexError) as error:
+        raise ModelFileError(f"{path} looks like SpecCLIP's {kind!r} model, and sizes cannot be read off it: {error}"
+                             ) from error
+    _fill(path, torch.nn.ModuleDict({"encoder": encoder, "aligner": aligner}), tensors)
+    return Model(encoder, aligner, {}, card={
+        "name": f"specclip-{kind}", "instruments": list(encoder.instruments), "license": "MIT", "citation": CITATION,
+        "summary": NOTES[kind], "notes": "Imported weights of the authors, on their preprocessing: no errors, no masks; "
+        "masked pixels are bridged linearly. Their own labels and errors are not in this file.",
+        "provenance": {"imported_from": path.name, "sha256": _sha256(path), "importer": "specclip",
+                       "attention_scale": attention_scale}})
+
+
+def _parts(kind: str, tensors: Mapping[str, torch.Tensor], told: Any, scale: str) -> tuple[Any, Any]:
+    lrs = _transformer(tensors, "encoder.lrs.", told, scale) if kind not in ("xp", "xp-autoencoder") else None
+    xp = None if kind == "lrs" else _transformer(tensors, "encoder.xp.", told, scale) if kind == "xp" else \
+        _autoencoder(tensors, "encoder.xp.")
+    with torch.device("meta"):
+        encoder = SpecCLIPEncoder(lrs=lrs, xp=xp, xp_kind="transformer" if kind == "xp" else "autoencoder")
+        if kind in NOTES and kind not in ("base", "pr", "split"):
+            aligner: Any = TokenMean(source_dim=encoder.dim)
+        else:
+            sizes = [tensors[f"aligner.projections.lrs.{part}.query"].shape[-1]
+                     for part in (("shared", "private") if kind == "split" else ("shared",))]
+            aligner = SpecCLIPAligner(kind=kind, source_dim=encoder.dim, dim=sum(sizes))
+    return encoder, aligner
+
+
+def _transformer(tensors: Mapping[str, torch.Tensor], place: str, told: Any, scale: str) -> dict[str, Any]:
+    dim, token = tensors[f"{place}trunk.enter.weight"].shape
+    heads = find_number(told, "num_heads") or (PUBLISHED_HEADS if dim == PUBLISHED_DIM else 0)
+    if not heads:
+        raise ValueError(f"its hyper-parameters do not give the number of heads, and {dim} is not the published width")
+    found = {"dim": dim, "depth": 1 + max(int(name.removeprefix(f"{place}trunk.blocks.").split(".")[0])
+                                          for name in tensors if name.startswith(f"{place}trunk.blocks.")),
+             "heads": heads, "places": tensors[f"{place}trunk.place.weight"].shape[0], "attention_scale": scale}
+    if token != 3:
+        overlap = find_number(told, "slice_overlap")
+        found |= {"size": token - 1, "stride": token - 1 - (overlap if overlap is not None else (token - 1) // 2)}
+    return found
+
+
+def _autoencoder(tensors: Mapping[str, torch.Tensor], place: str) -> dict[str, Any]:
+    hidden = tensors[f"{place}enter.weight"].shape[0]
+    blocks = {name.removeprefix(f"{place}down.").split(".")[0] for name in tensors if name.startswith(f"{place}down.")}
+    return {"dim": tensors[f"{place}narrow.weight"].shape[0], "hidden": hidden, "depth": len(blocks),
+            "expansion": tensors[f"{place}down.0.1.weight"].shape[0] // hidden}
+
+
+def find_number(told: Any, name: str, *, depth: int = 6) -> int | None:
+    """Find a whole number by its name among hyper-parameters, also in records of modules that were pickled there."""
+    if depth == 0:
+        return None
+    if isinstance(told, Record):
+        return find_number(told.state, name, depth=depth) or find_number(list(told.args), name, depth=depth)
+    if isinstance(told, Mapping):
+        if type(told.get(name)) is int:
+            return told[name]
+        told = list(told.values())
+    if not isinstance(told, (list, tuple)):
+        return None
+    return next((found for item in told if (found := find_number(item, name, depth=depth - 1)) is not None), None)
+
+
+def _fill(path: Path, parts: torch.nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
+    wanted = parts.state_dict()
+    missing, extra = sorted(set(wanted) - set(tensors)), sorted(set(tensors) - set(wanted))
+    other = [f"{name} is {tuple(tensors[name].shape)} instead of {tuple(wanted[name].shape)}"
+             for name in sorted(set(wanted) & set(tensors)) if tensors[name].shape != wanted[name].shape]
+    for what, names in (("lacks", missing), ("has besides", extra), ("has of another shape:", other)):
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            raise ModelFileError(f"{path} {what} {', '.join(names[:3])}{more}: is it damaged, or of another version?")
+    parts.to_empty(device="cpu")
+    parts.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()})
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,132 @@
+"""What SpecCLIP sees of a survey's spectrum: its own pixels and normalisation, made from the survey's pixels and units.
+
+Neither is done twice, and neither is done to spectra on another grid: the published code does both without a word.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from astrofm.data import Batch
+from astrofm.errors import DataError
+
+from .backbones import LRS_PIXELS, XP_PIXELS
+from .continuum import published_continuum
+
+#: log10 of the first wavelength (Angstrom) and of the step, of the pixels that the LRS transformer reads
+LRS_FIRST, LRS_STEP = 3.602, 1e-4
+#: first wavelength and step of XP, Angstrom, and the pixel (550 nm) whose flux becomes 1
+XP_FIRST, XP_STEP, XP_ONE = 3360.0, 20.0, 107
+#: a continuum this flat (deviation of its logarithm) and this near to 1 has been divided out before: those of real
+#: stars in units of flux deviate by more than 0.02
+FLAT, ONE = 0.015, 0.03
+
+
+def lrs_grid() -> torch.Tensor:
+    """Give the 1462 wavelengths of the LRS transformer, vacuum Angstrom."""
+    return 10 ** (LRS_FIRST + LRS_STEP * torch.arange(LRS_PIXELS, dtype=torch.float64))
+
+
+def xp_grid() -> torch.Tensor:
+    """Give the 343 wavelengths of XP, Angstrom."""
+    return XP_FIRST + XP_STEP * torch.arange(XP_PIXELS, dtype=torch.float64)
+
+
+def lrs_view(batch: Batch) -> torch.Tensor:
+    """Divide LAMOST low-resolution spectra by their continuum and cut out 4000-5600 Angstrom.
+
+    Parameters
+    ----------
+    batch : Batch
+        Of tensors, on the survey's grid. Masked pixels are bridged linearly.
+
+    Returns
+    -------
+    Tensor of float32, shape ``(n, 1462)``
+
+    Raises
+    ------
+    DataError
+        Another grid, or spectra that are divided by their continuum already.
+    """
+    wave = batch.coordinate
+    place = (wave.log10() - LRS_FIRST) / LRS_STEP
+    step = place.diff()
+    if not (wave.ndim == 1 and len(wave) > LRS_PIXELS and bool(((step - 1).abs() < 0.01).all())
+            and wave[0] <= 3710 and wave[-1] >= 5700):
+        raise DataError(
+            f"this encoder reads LAMOST's own pixels, steps of 1e-4 in log10 wavelength from 3700 Angstrom on, and cuts "
+            f"out its {LRS_PIXELS} itself; the batch has {wave.shape[-1]} wavelengths, {wave.flatten()[0]:.1f}-"
+            f"{wave.flatten()[-1]:.1f}: give the spectrum as the survey does, neither resampled nor cut nor normalised")
+    flux = bridge(place, batch.value.double(), batch.mask)
+    curve = published_continuum(wave, flux)
+    inside = (wave >= 3800) & (wave <= 5600)
+    level = curve[:, inside]
+    divided = (level.log().std(1) < FLAT) & ((level.mean(1) - 1).abs() < ONE) & ~batch.mask.all(1)
+    _refuse(divided, "the continuum of the spectrum is 1 everywhere", "it seems to be divided out already: give the flux")
+    low = torch.arange(LRS_PIXELS, device=wave.device) - place[0]
+    index = low.floor().long()
+    share = low - index
+    ratio = flux / curve
+    return (ratio[:, index] * (1 - share) + ratio[:, index + 1] * share).float()
+
+
+def xp_view(batch: Batch) -> torch.Tensor:
+    """Divide calibrated XP spectra by their flux at 550 nm.
+
+    Parameters
+    ----------
+    batch : Batch
+        Of tensors, on 336-1020 nm in steps of 2 nm. Masked pixels are bridged linearly.
+
+    Returns
+    -------
+    Tensor of float32, shape ``(n, 343)``
+        NaN for a star whose flux at 550 nm is not positive.
+
+    Raises
+    ------
+    DataError
+        Another grid, or spectra that are divided already.
+    """
+    wave = batch.coordinate
+    if wave.shape != (XP_PIXELS,) or not bool(((wave - xp_grid().to(wave.device)).abs() < 0.2).all()):
+        raise DataError(f"this encoder reads XP spectra at 336-1020 nm in steps of 2 nm, {XP_PIXELS} pixels; the batch has "
+                        f"{wave.shape[-1]}: sample the spectrum through the instrument 'gaia-xp'")
+    flux = bridge(wave, batch.value.double(), batch.mask)
+    one = flux[:, XP_ONE: XP_ONE + 1]
+    _refuse(((one - 1).abs() < 1e-6).squeeze(1), "the flux at 550 nm is 1",
+            "it seems to be divided already: give the calibrated flux")
+    empty = batch.mask.all(dim=1, keepdim=True)
+    return torch.where(one > 0, flux / one, torch.where(empty, 0.0, torch.nan)).float()
+
+
+def _refuse(rows: torch.Tensor, what: str, advice: str) -> None:
+    if bool(rows.any()):
+        raise DataError(f"star {int(rows.nonzero()[0])} of the batch: {what}; {advice}")
+
+
+def bridge(place: torch.Tensor, value: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Fill masked pixels on straight lines between the good ones beside them; the ends are repeated.
+
+    Parameters
+    ----------
+    place : Tensor, shape ``(p,)``
+    value : Tensor, shape ``(n, p)``
+    mask : bool Tensor, shape ``(n, p)``
+
+    Returns
+    -------
+    Tensor, shape ``(n, p)``
+        Zero for a star without a good pixel.
+    """
+    count = value.shape[1]
+    index = torch.arange(count, device=value.device).expand_as(mask)
+    before = torch.where(mask, -1, index).cummax(dim=1).values
+    after = torch.where(mask, count, index).flip(1).cummin(dim=1).values.flip(1)
+    low = torch.where(before < 0, after, before).clamp(0, count - 1)
+    high = torch.where(after >= count, before, after).clamp(0, count - 1)
+    left, right = place[low], place[high]
+    share = torch.where(high > low, (place - left) / (right - left).clamp_min(1e-30), 0.0)
+    value = torch.where(mask, 0.0, value)
+    return value.gather(1, low) * (1 - share) + value.gather(1, high) * share
