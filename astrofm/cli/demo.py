@@ -52,14 +52,19 @@ def run(options: argparse.Namespace) -> int:
     _page(options.output / "index.html", model, table, seen, wanted, retrieved)
     print(f"{len(table)} simulated stars, seen by {seen}; model {model.name}\n")
     shown = table["id", "teff", "teff_err", "logg", "logg_err", "fe_h", "fe_h_err", "spectral_type", "snr", "flags"][:8]
-    for name in shown.colnames:
-        if getattr(shown[name], "dtype", None) is not None and shown[name].dtype.kind == "f":
-            shown[name].info.format = ".2f" if name[:4] in ("logg", "fe_h") else ".0f"
-    print("\n".join(shown.pformat(max_width=-1)))
+    print("\n".join(_readable(shown).pformat(max_width=-1)))
     print(f"\nof {len(table)} stars, {retrieved} have their own {wanted} spectrum nearest in the shared space")
     print(f"embedding: {ours.shape[1]} numbers a star; translation: {len(spectra[first].flux)} pixels of {wanted}")
     print(f"page: {options.output / 'index.html'}")
     return 0
+
+
+def _readable(table: QTable) -> QTable:
+    """Round the numbers that are shown."""
+    for name in table.colnames:
+        if getattr(table[name], "dtype", None) is not None and table[name].dtype.kind == "f":
+            table[name].info.format = ".2f" if name[:3] in ("log", "fe_", "a_v", "spe") else ".0f"
+    return table
 
 
 def _sky() -> Any:
@@ -128,7 +133,7 @@ def _draw(path: Path, batch: Batch, spectrum: Any, clean: np.ndarray, table: QTa
 
 
 def _page(path: Path, model: Model, table: QTable, seen: str, wanted: str, retrieved: int) -> None:
-    rows = "\n".join(table[:20].pformat(html=True, max_width=-1, max_lines=-1))
+    rows = "\n".join(_readable(table[:20]).pformat(html=True, max_width=-1, max_lines=-1))
     path.write_text(f"""<!DOCTYPE html>
 <html lang="en"><meta charset="utf-8"><title>astrofm demo</title>
 <style>body {{ font: 15px/1.5 sans-serif; max-width: 75em; margin: 2em auto; }} img {{ max-width: 100%; }}
