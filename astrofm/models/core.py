@@ -81,14 +81,15 @@ class Core:
     def embed(self, batch: Batch) -> np.ndarray:
         """Give shared embeddings ``(n, dim)``, float32; NaN where no pixel is usable."""
         check_instrument(self.card, self.parts.encoder, batch.instrument, np.asarray(batch.coordinate))
-        size, plain = batch_size(self.device), replace(batch, meta={})
+        size, plain = batch_size(self.device, self.parts.encoder), replace(batch, meta={})
         embedding = np.full((len(batch), self.parts.aligner.dim), np.nan, np.float32)
         rows = np.flatnonzero(~np.asarray(batch.mask, bool).all(axis=1)) if plain.value.shape[1] else []
-        for start in range(0, len(rows), size):
-            chosen = rows[start: start + size]
-            with autocast(self.precision, self.device):
+        with autocast(self.precision, self.device):  # once: the weights are rounded at its start
+            for start in range(0, len(rows), size):
+                chosen = rows[start: start + size]
                 own = self.parts.encoder.embed(plain[chosen]).float()
-            embedding[chosen] = self.parts.aligner.align(own, batch.instrument).float().cpu().numpy()
+                with torch.autocast(self.device.type, enabled=False):
+                    embedding[chosen] = self.parts.aligner.align(own, batch.instrument).float().cpu().numpy()
         embedding[~np.isfinite(embedding).all(axis=1)] = np.nan
         return embedding
 
@@ -99,7 +100,7 @@ class Core:
         if np.ndim(coordinate) != 1:
             raise DataError("spectra of a batch share one grid: sample them through an Instrument first")
         at = torch.as_tensor(np.asarray(coordinate, np.float64), device=self.device)
-        size = batch_size(self.device)
+        size = batch_size(self.device, self.parts.encoder)
         found = []
         for start in range(0, len(embedding), size):
             given = torch.as_tensor(embedding[start: start + size], dtype=torch.float32, device=self.device)

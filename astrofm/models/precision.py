@@ -7,10 +7,11 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 from ..errors import DataError
+from ..interfaces.encoder import Encoder
 
 PRECISIONS = ("auto", "float32", "bfloat16")
-#: stars an encoder sees at a time: as fast as larger batches on a CPU, and memory stays flat
-CPU_BATCH, GPU_BATCH = 48, 512
+#: stars an encoder or an aligner sees at a time on an accelerator
+GPU_BATCH = 512
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -57,6 +58,6 @@ def check_device(device: str | torch.device) -> torch.device:
     return found
 
 
-def batch_size(device: torch.device) -> int:
-    """Choose how many stars the encoder sees at a time."""
-    return CPU_BATCH if device.type == "cpu" else GPU_BATCH
+def batch_size(device: torch.device, encoder: Encoder) -> int:
+    """Choose how many stars are worked on at a time."""
+    return encoder.cpu_batch if device.type == "cpu" else GPU_BATCH
