@@ -78,7 +78,8 @@ def run(options: argparse.Namespace) -> int:
     print(f"{options.output}: {part.read:,} stars of {len(files):,} files"
           + (f"; {failed:,} rows say in the column 'error' why nothing was read" if failed else ""), file=sys.stderr)
     if not part.read:
-        print("astrofm: none of the files could be read: `astrofm identify FILES` says why", file=sys.stderr)
+        print(f"astrofm: nothing could be done with any of the files: the column 'error' of {options.output} says why, and "
+              "`astrofm identify FILES` whose they are", file=sys.stderr)
     return 0 if part.read else 1
 
 

@@ -101,7 +101,7 @@ def test_an_empty_folder_and_files_of_nobody_are_told(model_file, tmp_path, caps
     assert "holds no files" in capsys.readouterr().err
     (empty / "x.txt").write_text("hello")
     assert run("predict", empty, model_file, tmp_path / "out.ecsv") == 1
-    assert "none of the files could be read" in capsys.readouterr().err
+    assert "nothing could be done with any of the files" in capsys.readouterr().err
 
 
 def test_embeddings_have_a_column_of_fixed_width(folder, model_file, tmp_path):
