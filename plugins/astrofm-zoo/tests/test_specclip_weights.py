@@ -62,7 +62,6 @@ def test_every_tensor_comes_over(kind, fused, tmp_path):
     check_every_tensor(kind, whole, import_weights(save(tmp_path, whole)))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", fakes.KINDS)
 def test_every_tensor_of_a_checkpoint_of_published_size_comes_over(kind, tmp_path):
     whole = fakes.checkpoint(kind, size=fakes.FULL)
