@@ -165,6 +165,22 @@ def published_pooling(state, tokens, *, prefix="", heads=4):
     return x + _linear(state, f"{at}.decoder", F.gelu(_linear(state, f"{at}.encoder", x)))
 
 
+def published_projection(state, latent, *, prefix=""):
+    """Run the head that projects the XP latent."""
+    at = "gaia_xp_encoder"
+    x = _linear(state, f"{at}.{prefix}projection", latent)
+    x = F.gelu(_norm(state, f"{at}.{prefix}feature_mlp.1", _linear(state, f"{at}.{prefix}feature_mlp.0", x)))
+    x = _norm(state, f"{at}.{prefix}feature_mlp.4", _linear(state, f"{at}.{prefix}feature_mlp.3", x))
+    at = f"{at}.{prefix}mlp"
+    return x + _linear(state, f"{at}.decoder", F.gelu(_linear(state, f"{at}.encoder", x)))
+
+
+def published_two_parts(state, name, shared, private):
+    """Run split's decoder of an instrument's own spectrum."""
+    x = torch.cat([_linear(state, f"{name}.shared_proj", shared), _linear(state, f"{name}.private_proj", private)], dim=1)
+    return _linear(state, f"{name}.final_layer.2", F.gelu(_linear(state, f"{name}.final_layer.0", x)))
+
+
 def published_decoder(state, name, x):
     """Run a decoder of linear layers, GELU and batch norm."""
     for k in range(4):

@@ -103,6 +103,9 @@ def check_answers(kind, whole, model):
     expected = torch.cat([fakes.published_pooling(state, expected, prefix=prefix, heads=heads)
                           for prefix, heads in prefixes.items()], dim=1)
     assert close(aligned, expected)
+    latent = torch.randn(3, 1, model.encoder.dim, generator=torch.Generator().manual_seed(6))
+    expected = torch.cat([fakes.published_projection(state, latent[:, 0], prefix=prefix) for prefix in prefixes], dim=1)
+    assert close(model.aligner.align(latent, "gaia-xp"), expected)
     if kind == "base":
         with pytest.raises(DataError, match="no decoders"):
             model.aligner.spectrum(aligned, "gaia-xp", source="lamost-lrs")
@@ -112,9 +115,9 @@ def check_answers(kind, whole, model):
         source = "lamost-lrs" if instrument == "gaia-xp" else "gaia-xp"
         assert close(model.aligner.spectrum(aligned, instrument, source=source),
                      fakes.published_decoder(state, f"{side}_cross_decoder", shared))
-        if kind == "pr":
-            assert close(model.aligner.spectrum(aligned, instrument, source=instrument),
-                         fakes.published_decoder(state, f"{side}_decoder", aligned))
+        expected = (fakes.published_decoder(state, f"{side}_decoder", aligned) if kind == "pr" else
+                    fakes.published_two_parts(state, f"{side}_decoder", shared, aligned[:, shared.shape[1]:]))
+        assert close(model.aligner.spectrum(aligned, instrument, source=instrument), expected)
 
 
 def close(found, expected):
@@ -128,6 +131,14 @@ def test_an_imported_model_is_saved_and_answers_alike(tmp_path):
     star = astrofm.registry.get_instrument("gaia-xp").example(0)
     assert np.array_equal(model.embed(star), again.embed(star)) and len(model.embed(star)) == 48
     assert again.card["provenance"]["sha256"] == model.card["provenance"]["sha256"]
+
+
+@pytest.mark.parametrize("verb", ["translate", "reconstruct"])
+def test_imported_decoders_say_that_they_give_no_errors(verb, tmp_path):
+    model = import_weights(save(tmp_path, fakes.checkpoint("split")))
+    star = astrofm.registry.get_instrument("gaia-xp").example(0)
+    with pytest.raises(DataError, match="give no errors"):
+        model.translate(star, to="lamost-lrs") if verb == "translate" else model.reconstruct(star)
 
 
 def test_the_attention_scale_is_an_argument(tmp_path):

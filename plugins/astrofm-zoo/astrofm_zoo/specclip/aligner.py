@@ -1,4 +1,4 @@
-"""SpecCLIP's alignment as an aligner: tokens in, one vector in the shared space, and spectra out of it."""
+"""SpecCLIP's alignment as an aligner: tokens in, one vector in the shared space, and raw spectra out of it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from astrofm.errors import DataError
 from astrofm.interfaces import Aligner
 
 from .alignment import Decoders, Projections, shared_part
-from .views import lrs_grid, xp_grid
 
 #: how the instruments are called here
 SIDES = {"lamost-lrs": "lrs", "gaia-xp": "xp"}
-GRIDS = {"lrs": lrs_grid, "xp": xp_grid}
 
 
 class SpecCLIPAligner(Aligner):
@@ -63,13 +61,8 @@ class SpecCLIPAligner(Aligner):
 
     def _decode(self, aligned: torch.Tensor, coordinate: torch.Tensor, instrument: str,
                 source: str) -> tuple[torch.Tensor, torch.Tensor]:
-        grid = GRIDS[_side(instrument)]().to(coordinate.device).log()
-        place = torch.searchsorted(grid, coordinate.log().clamp(grid[0], grid[-1])).clamp(1, len(grid) - 1)
-        share = ((coordinate.log() - grid[place - 1]) / (grid[place] - grid[place - 1])).to(aligned.device)
-        own = self.spectrum(aligned, instrument, source=source)
-        value = own[:, place - 1] * (1 - share.float()) + own[:, place] * share.float()
-        outside = ((share < -1e-6) | (share > 1 + 1e-6)).expand_as(value)
-        return value.masked_fill(outside, torch.nan), torch.full_like(value, torch.nan)
+        raise DataError("SpecCLIP's decoders give no errors, and spectra in the model's own normalisation: "
+                        "model.aligner.spectrum(embedding, instrument, source=...) gives their raw answers")
 
 
 class TokenMean(Aligner):
