@@ -12,16 +12,17 @@ from astrofm.data import LineSpread
 from .sources import SOURCE_GRID, Sources
 
 #: temperature and gravity along the main sequence (Pecaut & Mamajek 2013, ApJS 208, 9) and the giant branch
-MAIN_SEQUENCE = np.array([(3700, 4.75), (4400, 4.65), (5200, 4.55), (5770, 4.44), (6300, 4.3), (7200, 4.2), (8500, 4.1)])
+MAIN_SEQUENCE = np.array([(4300, 4.65), (5200, 4.55), (5770, 4.44), (6300, 4.3), (7200, 4.2), (8500, 4.1)])
 GIANT_BRANCH = np.array([(3900, 1.2), (4300, 1.9), (4700, 2.5), (5000, 3.1)])
 
 
 def typical_stars(n: int, *, seed: int = 0) -> Sources:
-    """Make dwarfs of 3700-8500 K and giants of 3900-5000 K with labels ``teff logg fe_h``.
+    """Make dwarfs of 4300-8500 K and giants of 3900-5000 K with labels ``teff logg fe_h``.
 
     A perceptron learned the principal components of MILES stars (Falcon-Barroso et al. 2011, A&A 532, A95) as a function of
-    their labels (``recipes/typical.py``). So these are average stars, free of noise and of anything peculiar; and as
-    ``stellar-tiny`` learned from MILES too, how well it does on them is no measure of how good it is.
+    their labels (``recipes/typical.py``); of cooler dwarfs it has seen too few. So these are average stars, free of noise
+    and of anything peculiar; and as ``stellar-tiny`` learned from MILES too, how well it does on them is no measure of
+    how good it is.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ def typical_stars(n: int, *, seed: int = 0) -> Sources:
     """
     random = np.random.default_rng(seed)
     giant = random.random(n) < 0.35
-    teff = np.where(giant, random.uniform(3900, 5000, n), 10 ** random.uniform(np.log10(3700), np.log10(8500), n))
+    teff = np.where(giant, random.uniform(3900, 5000, n), 10 ** random.uniform(np.log10(4300), np.log10(8500), n))
     logg = np.where(giant, np.interp(teff, *GIANT_BRANCH.T), np.interp(teff, *MAIN_SEQUENCE.T)) + random.normal(0, 0.15, n)
     fe_h = random.normal(-0.15, 0.25, n).clip(-1.2, 0.4)
     flux = spectra(teff, logg, fe_h)
