@@ -6,6 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+#: tokens up to which plain products are faster than the fused kernel on a CPU, and their memory is no matter
+SHORT = 1024
+
 
 class Attention(nn.Module):
     """Multi-head self-attention through torch's fused kernel (Vaswani et al. 2017, arXiv:1706.03762).
@@ -28,7 +31,7 @@ class Attention(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         n, t, d = x.shape
         q, k, v = self.qkv(x).reshape(n, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
-        if q.device.type == "cpu" and q.dtype == torch.bfloat16 and not torch.is_grad_enabled():
+        if q.device.type == "cpu" and q.dtype == torch.bfloat16 and t <= SHORT:
             mixed = _by_products(q, k, v, self.scale)
         else:
             mixed = F.scaled_dot_product_attention(q, k, v, scale=self.scale)

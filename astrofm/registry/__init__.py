@@ -4,7 +4,7 @@ from .cards import Card, ModelCard
 from .discovery import KINDS, PluginStatus, plugins, refresh
 from .hookspecs import hookimpl, hookspec
 from .identify import identify, read
-from .look_up import cards, get_importer, get_instrument, get_part, model_card
+from .look_up import cards, get_importer, get_instrument, get_objective, get_part, model_card
 
-__all__ = ["KINDS", "Card", "ModelCard", "PluginStatus", "cards", "get_importer", "get_instrument", "get_part",
-           "hookimpl", "hookspec", "identify", "model_card", "plugins", "read", "refresh"]
+__all__ = ["KINDS", "Card", "ModelCard", "PluginStatus", "cards", "get_importer", "get_instrument", "get_objective",
+           "get_part", "hookimpl", "hookspec", "identify", "model_card", "plugins", "read", "refresh"]

@@ -23,7 +23,7 @@ from .cards import Card, ModelCard
 from .hookspecs import GROUP
 
 #: the kinds of cards, in the order of the flow; each is the hook ``astrofm_KIND``
-KINDS = ("instruments", "encoders", "aligners", "heads", "models", "importers")
+KINDS = ("instruments", "encoders", "aligners", "heads", "models", "importers", "objectives")
 #: entry point of astrofm's own parts, which is never disabled
 BUILT_IN = "astrofm"
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

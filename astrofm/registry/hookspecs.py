@@ -38,5 +38,10 @@ def astrofm_importers() -> list[Card]:
 
 
 @hookspec
+def astrofm_objectives() -> list[Card]:
+    """Offer what recipes make small: classes that implement `~astrofm.training.Objective`."""
+
+
+@hookspec
 def astrofm_models() -> list[ModelCard]:
     """Offer ready-made models that `~astrofm.load_model` finds by name."""

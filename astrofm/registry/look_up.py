@@ -30,7 +30,7 @@ def cards(kind: str) -> dict[str, Card | ModelCard]:
     Parameters
     ----------
     kind : str
-        One of ``instruments encoders aligners heads models importers``.
+        One of ``instruments encoders aligners heads models importers objectives``.
 
     Returns
     -------
@@ -84,6 +84,20 @@ def get_importer(name: str) -> Callable[..., Any]:
     if not callable(importer):
         raise PluginError(f"{card.target} of {plugin.package} {plugin.version} is no function")
     return importer
+
+
+def get_objective(name: str) -> Callable[..., Any]:
+    """Import the class of an objective, which `astrofm pretrain` and `align` take from a recipe by name.
+
+    Raises
+    ------
+    UnknownNameError, AmbiguousError, PluginError
+        As for `get_part`.
+    """
+    objective, card, plugin = _imported("objectives", name)
+    if getattr(objective, "name", None) != name or not callable(objective):
+        raise PluginError(f"{card.target} of {plugin.package} {plugin.version} is no objective named {name!r}")
+    return objective
 
 
 def _imported(kind: str, name: str) -> tuple[Any, Card, PluginStatus]:

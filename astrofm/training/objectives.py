@@ -80,3 +80,41 @@ def class_loss(scores: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     known = target.sum(-1) > 0.5
     score = -(target * scores.log_softmax(-1)).sum(-1)
     return torch.where(known, score, 0.0).sum() / known.sum().clamp_min(1)
+
+
+def mask_runs(tokens: torch.Tensor, *, runs: int, length: int) -> torch.Tensor:
+    """Set runs of tokens to zero: each star's sequence is cut in equal segments, and a run at a random place of each goes.
+
+    Parameters
+    ----------
+    tokens : Tensor, shape ``(n, t, d)``
+    runs, length : int
+        How many, and of how many tokens. ``t // runs`` must exceed ``length``.
+
+    Returns
+    -------
+    Tensor, shape ``(n, t, d)``
+        New; drawn from torch's own generator.
+    """
+    n, t, _ = tokens.shape
+    segment = t // runs
+    if segment <= length:
+        raise ValueError(f"{runs} runs of {length} tokens do not fit into {t}: make them fewer or shorter")
+    start = torch.randint(segment - length, (n, runs, 1), device=tokens.device)
+    start = start + segment * torch.arange(runs, device=tokens.device)[None, :, None]
+    hidden = torch.zeros(n, t, dtype=torch.bool, device=tokens.device)
+    hidden.scatter_(1, (start + torch.arange(length, device=tokens.device)).flatten(1), True)
+    return tokens.masked_fill(hidden[..., None], 0.0)
+
+
+def masked_loss(predicted: torch.Tensor, tokens: torch.Tensor, masked: torch.Tensor) -> tuple[torch.Tensor, float]:
+    """Score predicted tokens where masking has changed them: mean square, and of how many numbers.
+
+    Parameters
+    ----------
+    predicted, tokens, masked : Tensor, shape ``(n, t, d)``
+    """
+    changed = tokens != masked
+    count = changed.sum()
+    square = torch.where(changed, (predicted - tokens) ** 2, 0.0).sum() / count.clamp_min(1)
+    return square, float(count)

@@ -33,7 +33,7 @@ def test_there_is_a_hook_for_every_kind():
 
 
 @pytest.mark.parametrize("hook", ["astrofm_instruments", "astrofm_encoders", "astrofm_aligners", "astrofm_heads",
-                                  "astrofm_importers"])
+                                  "astrofm_importers", "astrofm_objectives"])
 def test_the_cards_of_a_hook_are_listed_under_its_kind(hook, install):
     install("astrofm-mine", PART.format(hook=hook))
     kind = hook.removeprefix("astrofm_")

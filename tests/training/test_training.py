@@ -2,13 +2,29 @@
 
 import csv
 import math
+import os
+import subprocess
+import sys
+import types
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
-from astrofm.errors import ModelFileError
-from astrofm.training import Schedule, class_loss, contrastive_loss, label_loss, reconstruction_loss, train
+from astrofm.errors import DataError, ModelFileError
+from astrofm.training import (
+    Loss,
+    Schedule,
+    Team,
+    class_loss,
+    contrastive_loss,
+    label_loss,
+    mask_runs,
+    masked_loss,
+    reconstruction_loss,
+    train,
+)
 
 SCHEDULE = Schedule(steps=40, learning_rate=0.1, warmup=5, checkpoint_every=10, log_every=5, precision="float32")
 
@@ -23,12 +39,12 @@ def _modules():
 
 
 def _losses(modules, stop=None):
-    def losses(step):
+    def losses(step, piece):
         if step == stop:
             raise Stop
         x = torch.randn(16, 3, generator=torch.Generator().manual_seed(step))
         loss = ((modules["line"](x)[:, 0] - x @ torch.tensor([1.0, -2.0, 0.5])) ** 2).mean()
-        return loss, {"square": float(loss.detach())}
+        return Loss(loss, {"square": float(loss.detach())})
     return losses
 
 
@@ -53,6 +69,124 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_never_was(tmp_path, stop):
     for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         assert torch.equal(a, b)
     assert (tmp_path / "whole/log.csv").read_text() == (tmp_path / "broken/log.csv").read_text()
+
+
+TEAM = """
+import sys
+import torch
+from torch import nn
+from astrofm.training import Loss, Schedule, Team, train
+
+torch.set_num_threads(1)
+torch.manual_seed(1)
+modules = nn.ModuleDict({"net": nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Dropout(0.2), nn.Linear(8, 1))})
+weights = torch.tensor([1.0, -2.0, 0.5])
+
+
+def losses(step, piece):
+    x = torch.randn(20, 3, generator=torch.Generator().manual_seed(step))[piece::2][: 10 - piece]
+    return Loss(((modules["net"](x)[:, 0] - x @ weights) ** 2).mean(), {"half": 0.5}, len(x))
+
+
+schedule = Schedule(steps=30, learning_rate=0.03, warmup=5, checkpoint_every=10, log_every=5, precision="float32", pieces=2)
+train(modules, losses, schedule, folder=sys.argv[1], progress=lambda line: None, team=Team.from_environment())
+"""
+
+
+def test_two_processes_equal_one_to_the_last_bit(tmp_path):
+    (tmp_path / "team.py").write_text(TEAM)
+    for name, launcher in (("one", [sys.executable]), ("two", [sys.executable, "-m", "torch.distributed.run", "--standalone",
+                                                               "--nproc-per-node", "2"])):
+        run = subprocess.run([*launcher, str(tmp_path / "team.py"), str(tmp_path / name)], capture_output=True, text=True,
+                             timeout=180, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        assert run.returncode == 0, run.stderr
+    one, two = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in ("one", "two"))
+    assert one["step"] == two["step"] == 30
+    for name, tensor in one["modules"].items():
+        assert torch.equal(tensor, two["modules"][name]), name
+    assert (tmp_path / "one/log.csv").read_text() == (tmp_path / "two/log.csv").read_text()
+
+
+def test_pieces_give_the_gradient_of_the_whole(tmp_path):
+    def losses(modules, pieces):
+        def piece_of(step, piece):
+            x = torch.randn(21, 3, generator=torch.Generator().manual_seed(step))[piece::pieces]
+            return Loss(((modules["line"](x)[:, 0] - x.sum(1)) ** 2).mean(), {}, len(x))
+        return piece_of
+
+    found = []
+    for pieces in (1, 4):
+        modules = _modules()
+        train(modules, losses(modules, pieces), replace(SCHEDULE, pieces=pieces), folder=tmp_path / str(pieces),
+              progress=lambda line: None)
+        found.append(modules["line"].weight.detach())
+    torch.testing.assert_close(*found, rtol=1e-5, atol=1e-6)
+
+
+def test_processes_that_do_not_share_the_pieces_are_refused(tmp_path):
+    modules = _modules()
+    with pytest.raises(DataError, match="set pieces"):
+        train(modules, _losses(modules), SCHEDULE, folder=tmp_path, team=Team(0, 2))
+
+
+def test_what_is_not_used_stays_as_it_is(tmp_path):
+    modules = _modules()
+    modules["idle"] = nn.Linear(2, 2)
+    before = modules["idle"].weight.clone()
+    _run(tmp_path, modules=modules)
+    assert torch.equal(modules["idle"].weight, before)
+
+
+def test_validation_is_logged_and_resumed(tmp_path):
+    modules = _modules()
+    seen = []
+
+    def check():
+        assert not modules.training
+        seen.append(1)
+        return {"loss": float(len(seen))}
+
+    schedule = replace(SCHEDULE, check_every=15)
+    train(modules, _losses(modules), schedule, folder=tmp_path, progress=lambda line: None, check=check)
+    rows = list(csv.DictReader((tmp_path / "valid.csv").read_text().splitlines()))
+    assert [row["step"] for row in rows] == ["15", "30", "40"] and not modules.training
+
+
+def test_a_log_for_tensorboard_says_what_it_needs(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    modules = _modules()
+    with pytest.raises(DataError, match="pip install tensorboard"):
+        train(modules, _losses(modules), SCHEDULE, folder=tmp_path, tensorboard=True)
+
+
+def test_a_log_for_tensorboard_has_the_numbers(tmp_path, monkeypatch):
+    written = []
+    fake = types.ModuleType("torch.utils.tensorboard")
+    fake.SummaryWriter = lambda folder: types.SimpleNamespace(
+        add_scalar=lambda name, number, step: written.append((name, step)), flush=lambda: None)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", fake)
+    modules = _modules()
+    train(modules, _losses(modules), SCHEDULE, folder=tmp_path, tensorboard=True, progress=lambda line: None)
+    assert ("log/loss", 5) in written and ("log/square", 40) in written
+
+
+def test_runs_of_tokens_are_hidden_in_each_segment():
+    tokens = torch.ones(64, 146, 21)
+    hidden = (mask_runs(tokens, runs=6, length=10) == 0).all(2)
+    assert (hidden.sum(1) == 60).all()
+    assert (hidden[:, :144].reshape(64, 6, 24).sum(2) == 10).all()
+    assert hidden[:, 0].any() and not hidden[:, 144:].any()
+    assert len({tuple(row.tolist()) for row in hidden}) > 60
+    with pytest.raises(ValueError, match="do not fit"):
+        mask_runs(tokens, runs=6, length=24)
+
+
+def test_only_what_was_hidden_counts():
+    tokens = torch.ones(2, 4, 3)
+    masked = tokens.clone()
+    masked[:, 1] = 0
+    value, count = masked_loss(tokens + torch.tensor([9.0, 2.0, 9.0, 9.0])[None, :, None], tokens, masked)
+    assert float(value) == 4.0 and count == 6.0
 
 
 def test_a_checkpoint_of_other_modules_is_refused(tmp_path):

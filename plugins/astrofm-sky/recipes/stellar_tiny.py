@@ -25,7 +25,7 @@ from views import View, Views
 from astrofm.nn.heads import ClassHead, GaussianHead
 from astrofm.nn.shared import SharedSpace
 from astrofm.nn.trunk import AnyWavelengthEncoder
-from astrofm.training import Schedule, class_loss, contrastive_loss, label_loss, reconstruction_loss, train
+from astrofm.training import Loss, Schedule, class_loss, contrastive_loss, label_loss, reconstruction_loss, train
 
 LABELS = [
     {"name": "teff", "unit": "K", "description": "effective temperature", "low": 2800.0, "high": 36000.0,
@@ -74,7 +74,7 @@ class Objective:
         self.ahead = {}
         self.workers = workers
 
-    def __call__(self, step: int):
+    def __call__(self, step: int, piece: int):
         for later in range(step, step + self.workers + 1):
             if later not in self.ahead:
                 self.ahead[later] = self.pool.submit(self.views.draw, self.offset + later)
@@ -102,14 +102,14 @@ class Objective:
             parts["types"] = sum(w * class_loss(m["spectral_type"].scores(z), kinds)
                                  for w, z in zip(VIEW_WEIGHTS, shared, strict=False)) / sum(VIEW_WEIGHTS[:len(views)])
             loss = 0.3 * loss + 0.2 * parts["contrast"] + 3.0 * parts["labels"] + 0.3 * parts["types"]
-        return loss, {key: float(item.detach()) for key, item in parts.items()}
+        return Loss(loss, {key: float(item.detach()) for key, item in parts.items()})
 
     def _types(self, views: list[View], kinds: torch.Tensor):
         m = self.modules
         with torch.no_grad():
             shared = [m["aligner"].align(m["encoder"].embed(v.seen), v.seen.instrument) for v in views]
         loss = sum(class_loss(m["spectral_type"].scores(z), kinds) for z in shared) / len(shared)
-        return loss, {"types": float(loss.detach())}
+        return Loss(loss, {"types": float(loss.detach())})
 
     def _reconstruct(self, shared: list[torch.Tensor], views: list[View], generator: torch.Generator):
         total = 0.0

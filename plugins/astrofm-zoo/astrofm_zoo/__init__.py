@@ -22,6 +22,15 @@ def astrofm_aligners() -> list[Card]:
 
 
 @hookimpl
+def astrofm_objectives() -> list[Card]:
+    """Offer what published models were trained by."""
+    place = "astrofm_zoo.specclip.objectives"
+    return [Card("specclip-masked", f"{place}:MaskedRuns", "hidden runs of tokens, for a transformer", SPECCLIP),
+            Card("specclip-autoencoder", f"{place}:Autoencoder", "a spectrum through a bottleneck", SPECCLIP),
+            Card("specclip-alignment", f"{place}:Alignment", "LAMOST and XP spectra of a star brought together", SPECCLIP)]
+
+
+@hookimpl
 def astrofm_importers() -> list[Card]:
     """Offer the import of published weights."""
     return [Card("specclip", "astrofm_zoo.specclip.published:import_weights",

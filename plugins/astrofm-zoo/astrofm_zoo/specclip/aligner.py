@@ -7,7 +7,7 @@ import torch
 from astrofm.errors import DataError
 from astrofm.interfaces import Aligner
 
-from .alignment import Decoders, Projections, shared_part
+from .alignment import DecoderErrors, Decoders, Projections, shared_part
 
 #: how the instruments are called here
 SIDES = {"lamost-lrs": "lrs", "gaia-xp": "xp"}
@@ -24,18 +24,22 @@ class SpecCLIPAligner(Aligner):
         Numbers of a token, and of the embedding.
     heads : int
         Of the attention that pools tokens.
+    narrow : int
+        How many times narrower than the published ones the decoders' hidden layers are: 1 for published weights.
     """
 
     name = "specclip"
     takes_tokens = True
 
-    def __init__(self, *, kind: str = "pr", source_dim: int = 768, dim: int = 768, heads: int = 4):
-        super().__init__(kind=kind, source_dim=source_dim, dim=dim, heads=heads)
+    def __init__(self, *, kind: str = "pr", source_dim: int = 768, dim: int = 768, heads: int = 4,
+                 narrow: int = 1):
+        super().__init__(kind=kind, source_dim=source_dim, dim=dim, heads=heads, narrow=narrow)
         self.kind, self.source_dim, self.dim = kind, source_dim, dim
         #: how many numbers of an embedding the instruments share: what search compares
         self.shared = shared_part(kind, dim)
         self.projections = Projections(kind, source=source_dim, dim=dim, heads=heads)
-        self.decoders = None if kind == "base" else Decoders(kind, dim=dim)
+        self.decoders = None if kind == "base" else Decoders(kind, dim=dim, narrow=narrow)
+        self.errors = DecoderErrors(kind)
 
     def _align(self, embedding: torch.Tensor, instrument: str) -> torch.Tensor:
         return self.projections(embedding.float(), _side(instrument))

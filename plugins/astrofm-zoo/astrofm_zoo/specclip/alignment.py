@@ -74,17 +74,20 @@ class Decoders(nn.Module):
         ``"pr"`` or ``"split"``; *base* has none.
     dim : int
         Of the embedding.
+    narrow : int
+        How many times narrower than the published ones the hidden layers are.
     """
 
-    def __init__(self, kind: str, *, dim: int = 768):
+    def __init__(self, kind: str, *, dim: int = 768, narrow: int = 1):
         super().__init__()
         self.shared = shared_part(kind, dim)
+        deep = {name: [width // narrow for width in DEEP[kind, name]] for name in PIXELS}
         if kind == "pr":
-            own = {name: deep_decoder((dim, *DEEP[kind, name], pixels)) for name, pixels in PIXELS.items()}
+            own = {name: deep_decoder((dim, *deep[name], pixels)) for name, pixels in PIXELS.items()}
         else:
             own = {name: TwoPartDecoder(self.shared, dim - self.shared, pixels) for name, pixels in PIXELS.items()}
         self.own = nn.ModuleDict(own)
-        self.other = nn.ModuleDict({name: deep_decoder((self.shared, *DEEP[kind, name], pixels))
+        self.other = nn.ModuleDict({name: deep_decoder((self.shared, *deep[name], pixels))
                                     for name, pixels in PIXELS.items()})
 
     def forward(self, embedding: torch.Tensor, source: str, target: str) -> torch.Tensor:
@@ -92,6 +95,30 @@ class Decoders(nn.Module):
         if source == target:
             return self.own[target](embedding)
         return self.other[target](embedding[:, : self.shared])
+
+
+class DecoderErrors(nn.Module):
+    """Errors of the decoders, one a pixel, as they were on validation stars; NaN where nobody has measured them.
+
+    Parameters
+    ----------
+    kind : str
+        *base* has no decoders and no errors.
+    """
+
+    def __init__(self, kind: str):
+        super().__init__()
+        for what in ("own", "other") if kind != "base" else ():
+            for side, pixels in PIXELS.items():
+                self.register_buffer(f"{what}_{side}", torch.full((pixels,), torch.nan))
+
+    def set(self, what: str, side: str, errors: torch.Tensor) -> None:
+        """Keep the errors of one decoder."""
+        getattr(self, f"{what}_{side}").copy_(errors)
+
+    def forward(self, source: str, target: str) -> torch.Tensor:
+        """Give the errors ``(pixels,)`` of what ``target`` sees, decoded from ``source``."""
+        return getattr(self, f"{'own' if source == target else 'other'}_{target}")
 
 
 def shared_part(kind: str, dim: int) -> int:

@@ -1,0 +1,183 @@
+"""Make a model by a recipe from a data set on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..errors import DataError, ModelFileError
+from ..interfaces.encoder import Encoder
+from ..training import Loss, Objective, ShardedData, Team, train
+from ..training.seen import keep_seen
+from .files import open_model
+from .model import Model
+from .recipe import Recipe
+
+#: file of the model in the folder of a run
+MODEL = "model.safetensors"
+#: validation stars looked at
+CHECKED = 1024
+
+
+def learn(recipe: Recipe, data: ShardedData, folder: Path, *, start: Sequence[Path] = (), device: str = "cpu",
+          team: Team | None = None, tensorboard: bool = False, progress: Callable[[str], None] = print) -> Path:
+    """Train by a recipe and save the model; started again, go on where the run stopped.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    data : ShardedData
+    folder : Path
+        Of the run: checkpoints, logs, what the weights see of the data, and the model in the end.
+    start : sequence of paths
+        Models whose encoders' weights are taken over.
+    device, team, tensorboard, progress
+        As for `train`.
+
+    Returns
+    -------
+    Path
+        Of the model's file.
+
+    Raises
+    ------
+    DataError
+        Too few stars; parts that do not fit each other.
+    ModelFileError
+        A model to start from gives no weights to this encoder; the run's checkpoint is of another recipe.
+    """
+    team = team or Team()
+    objective = make(recipe, start)
+    encoder, aligner = objective.encoder, objective.aligner
+    seen = _seen(recipe, objective, data, folder, team, progress)
+    learned, checked = _stars(recipe, data, seen)
+    progress(f"{len(learned):,} stars to learn from, {len(checked):,} to check on; "
+             f"{sum(p.numel() for p in objective.modules.parameters() if p.requires_grad):,} weights learn")
+    for part in (encoder, aligner):
+        part.to(device).eval()
+    objective.modules.to(device)
+
+    def draw(rows: np.ndarray) -> list[torch.Tensor]:
+        return [torch.from_numpy(array[rows[:, k]]).to(device) for k, array in enumerate(seen)]
+
+    def losses(step: int, piece: int) -> Loss:
+        rows = stars_of_step(len(learned), recipe.stars, step, seed=recipe.seed)
+        return objective.loss(draw(learned[rows[piece:: recipe.schedule.pieces]]))
+
+    def some() -> list[list[torch.Tensor]]:
+        size = max(2, min(recipe.stars, 256))
+        starts = range(0, min(len(checked), CHECKED) - size + 1, size)
+        return [draw(checked[at: at + size]) for at in starts] or [draw(checked)]
+
+    train(objective.modules, losses, recipe.schedule, folder=folder, progress=progress, team=team, tensorboard=tensorboard,
+          check=(lambda: check(objective, some())) if len(checked) > 1 else None)
+    with torch.no_grad():
+        objective.finish(some)
+    path = folder / MODEL
+    if team.first:
+        for part in (encoder, aligner):
+            part.to("cpu")
+        model = Model(encoder, aligner, {}, card={
+            "name": recipe.name, "instruments": list(recipe.instruments), **recipe.card, "provenance": {
+                "recipe": json.loads(json.dumps(asdict(recipe))), "data_sha256": data.sha256, "stars": len(learned),
+                "started_from": [open_model(Path(p)).sha256 for p in start]}})
+        model.save(path, overwrite=True)
+        progress(f"{path}: {recipe.name}")
+    team.wait()
+    return path
+
+
+def make(recipe: Recipe, start: Sequence[Path] = ()) -> Objective:
+    """Build a recipe's parts and its objective, with fresh weights or those of other models' encoders."""
+    from ..registry import get_objective, get_part
+
+    torch.manual_seed(recipe.seed)
+    kind = get_objective(recipe.objective["name"])
+    if kind.command != recipe.command:
+        raise DataError(f"objective {recipe.objective['name']!r} belongs to `astrofm {kind.command}`, the recipe says "
+                        f"{recipe.command!r}")
+    parts: list[Any] = []
+    for kinds, told in (("encoders", recipe.encoder), ("aligners", recipe.aligner)):
+        try:
+            parts.append(get_part(kinds, told["name"])(**told["arguments"]))
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{kinds[:-1]} {told['name']!r} can't be built from the recipe's arguments: {error}") from error
+    _take_over(parts[0], start)
+    try:
+        return kind(*parts, recipe.instruments, **recipe.objective["arguments"])
+    except TypeError as error:
+        raise DataError(f"objective {recipe.objective['name']!r} takes no such arguments: {error}") from error
+
+
+def check(objective: Objective, batches: Sequence[Sequence[torch.Tensor]]) -> dict[str, float]:
+    """Score validation stars; the random numbers are the same each time."""
+    total, weight = {}, 0.0
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(0)
+        for batch in batches:
+            loss = objective.loss(batch)
+            for name, number in {"loss": float(loss.value), **loss.parts}.items():
+                total[name] = total.get(name, 0.0) + loss.weight * number
+            weight += loss.weight
+    return {name: number / weight for name, number in total.items()}
+
+
+def stars_of_step(count: int, stars: int, step: int, *, seed: int) -> np.ndarray:
+    """Give which of ``count`` stars a step sees: each once an epoch, in an order of its own each time."""
+    place = np.arange(step * stars, (step + 1) * stars)
+    found = np.empty(stars, np.int64)
+    for epoch in np.unique(place // count):
+        here = place // count == epoch
+        found[here] = np.random.default_rng([seed, int(epoch)]).permutation(count)[place[here] % count]
+    return found
+
+
+def _seen(recipe: Recipe, objective: Objective, data: ShardedData, folder: Path, team: Team,
+          progress: Callable[[str], None]) -> list[np.ndarray]:
+    key = json.dumps([recipe.objective["name"], type(objective.encoder).name])
+    for turn in (True, False):  # one process prepares, the others wait and find it done
+        if team.first is turn:
+            found = [keep_seen(data, name, objective.see, folder / "seen", key=key, progress=progress)
+                     for name in recipe.instruments]
+        team.wait()
+    return found
+
+
+def _stars(recipe: Recipe, data: ShardedData, seen: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Give the rows of the stars to learn from and of those to check on."""
+    cut = recipe.test + recipe.valid
+    found = []
+    for low, high in ((cut, 1.0), (recipe.test, cut)):
+        rows = data.rows(recipe.instruments, low=low, high=high)
+        good = np.ones(len(rows), bool)
+        for k, array in enumerate(seen):
+            good &= np.concatenate([np.isfinite(array[rows[at: at + 4096, k]]).all(axis=1)
+                                    for at in range(0, len(rows), 4096)] or [np.zeros(0, bool)])
+        found.append(rows[good])
+    if len(found[0]) < recipe.stars:
+        raise DataError(f"{data.folder} has {len(found[0])} stars of {' and '.join(recipe.instruments)} to learn from, the "
+                        f"recipe takes {recipe.stars} a step: sample more, or take fewer")
+    order = np.random.default_rng(recipe.seed).permutation(len(found[1]))
+    return found[0], found[1][order]
+
+
+def _take_over(encoder: Encoder, start: Sequence[Path]) -> None:
+    own = encoder.state_dict()
+    taken: set[str] = set()
+    for path in start:
+        model = Model.load(path)
+        theirs = {name: x for name, x in model.encoder.state_dict().items() if name in own and x.shape == own[name].shape}
+        if not theirs:
+            raise ModelFileError(f"{path} ({model.name}) has no weights for the recipe's encoder: are its sizes the "
+                                 "recipe's?")
+        encoder.load_state_dict(theirs, strict=False)
+        taken |= set(theirs)
+    if start and taken != set(own):
+        raise ModelFileError(f"the models to start from give no weights to {sorted(set(own) - taken)[0]!r} of the recipe's "
+                             "encoder: name one for each instrument with --start")

@@ -1,0 +1,60 @@
+"""What a recipe makes small: an `Objective` over an encoder and an aligner, offered by plugins under a name."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import nn
+
+from ..data import Batch
+from ..interfaces.aligner import Aligner
+from ..interfaces.encoder import Encoder
+from .loop import Loss
+
+
+class Objective(ABC):
+    """What parts learn from unlabelled spectra.
+
+    A subclass sets `name` and `command`, fills `modules` and implements `loss`; its constructor takes plain values besides.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    aligner : Aligner
+    instruments : sequence of str
+        Whose spectra are learned from, in order.
+
+    Attributes
+    ----------
+    modules : ModuleDict
+        What learns; the rest stays as it is.
+    """
+
+    name: str = ""
+    #: the command that it belongs to: "pretrain" or "align"
+    command: str = "pretrain"
+
+    def __init__(self, encoder: Encoder, aligner: Aligner, instruments: Sequence[str]):
+        self.encoder, self.aligner, self.instruments = encoder, aligner, tuple(instruments)
+        self.modules = nn.ModuleDict()
+
+    @abstractmethod
+    def see(self, batch: Batch) -> torch.Tensor:
+        """Give what the weights see of a batch of tensors, float32, shape ``(n, k)``: always the same; kept on disk."""
+
+    @abstractmethod
+    def loss(self, seen: Sequence[torch.Tensor]) -> Loss:
+        """Score stars.
+
+        Parameters
+        ----------
+        seen : sequence of Tensor, each ``(n, k)``
+            One for each instrument, finite; row ``i`` of all is the same star. Random numbers come from torch's own
+            generator, which is seeded for each piece of a step.
+        """
+
+    def finish(self, stars: Callable[[], Sequence[Sequence[torch.Tensor]]]) -> None:
+        """Do what is left when training has ended, on batches of validation stars: nothing, unless a subclass does."""
+        return None
