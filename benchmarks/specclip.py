@@ -189,27 +189,30 @@ def _retrieval_and_translation(models: dict[str, Model], stars: Stars, data: Sha
         print(f"  {name:18s} LAMOST to XP {there[0]:.4f} / {there[1]:.4f}   XP to LAMOST {back[0]:.4f} / {back[1]:.4f}")
     rows = data.rows([LRS, XP])
     x, y = (_see(models["pr"], data.batch(name, rows[:, k])) for k, name in enumerate((LRS, XP)))
-    good = np.isfinite(x).all(1) & np.isfinite(y).all(1)
-    x, y = x[good], y[good]
+    both = np.isfinite(x).all(1) & np.isfinite(y).all(1)
+    x, y = x[both], y[both]
     own = {name: _see(models["pr"], batch) for name, batch in seen.items()}
     clean = {name: truth(stars.others, name, **sky) for name in seen}
     ideal = {name: _see(models["pr"], replace(seen[name], value=clean[name], mask=np.zeros_like(seen[name].mask)))
              for name in seen}
     wave = get_instrument(LRS).wavelength()
     nearest = np.searchsorted(wave, lrs_grid().numpy() - 0.2)
-    noise = {XP: seen[XP].error / clean[XP][:, XP_ONE: XP_ONE + 1],
-             LRS: seen[LRS].error[:, nearest] / clean[LRS][:, nearest] * ideal[LRS]}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        noise = {XP: seen[XP].error / clean[XP][:, XP_ONE: XP_ONE + 1],
+                 LRS: seen[LRS].error[:, nearest] / clean[LRS][:, nearest] * ideal[LRS]}
+    good = {XP: ~seen[XP].mask, LRS: ~seen[LRS].mask[:, nearest]}
+    good = {name: good[name] & np.isfinite(noise[name]) & (noise[name] > 0) & np.isfinite(ideal[name]) for name in good}
     print("\n(b) other spectrum predicted: median over stars of the rms error in units of the noise (median relative error)")
     for source, target, given, wanted, z in ((LRS, XP, x, y, after[0]), (XP, LRS, y, x, after[1])):
         middle, slope, level = ridge(given, wanted)
         with torch.no_grad():
             ours = models["pr"].aligner.spectrum(torch.from_numpy(z), target, source=source).numpy()
         fits = {"ridge on pixels": (own[source] - middle) @ slope + level, "pr": ours, "mean spectrum": level[None]}
-        usable = np.isfinite(own[source]).all(1) & (seen[target].mask.mean(1) < 0.1)
+        usable = np.isfinite(own[source]).all(1) & (good[target].mean(1) > 0.9)
         for name, found in fits.items():
-            error = (found - ideal[target])[usable] / noise[target][usable]
-            rms = np.median(np.sqrt(np.mean(error**2, axis=1)))
-            relative = np.median(np.abs((found - ideal[target]) / ideal[target])[usable])
+            away = np.where(good[target], found - ideal[target], np.nan)[usable]
+            rms = np.median(np.sqrt(np.nanmean((away / noise[target][usable]) ** 2, axis=1)))
+            relative = np.nanmedian(np.abs(away / ideal[target][usable]))
             print(f"  {source} to {target}: {name:16s} {rms:6.2f}   ({100 * relative:.2f} %)")
 
 

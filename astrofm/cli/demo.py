@@ -79,7 +79,7 @@ def _instruments(model: Model) -> tuple[str, str]:
     """Choose what sees the night (the instrument of most pixels) and what that is translated to."""
     from ..registry import cards
 
-    pixels = {name: about.get("grid", {}).get("n", 0) for name, about in model.card["instruments"].items()}
+    pixels = {name: told.get("grid", {}).get("n", 0) for name, told in model.about["instruments"].items()}
     here = [name for name in sorted(pixels, key=pixels.get, reverse=True) if name in cards("instruments")]
     if len(here) < 2:
         lacking = [name for name in model.instruments if name not in here]

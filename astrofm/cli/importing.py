@@ -27,6 +27,6 @@ def run(options: argparse.Namespace) -> int:
     count = sum(weights.numel() for part in (model.encoder, model.aligner, *model.heads.values())
                 for weights in part.parameters())
     print(f"{options.output}: {model.name}, {count:,} parameters, for {' and '.join(model.instruments)}")
-    print(f"licence of the weights: {model.card['license'] or 'none given: do not pass them on'}")
-    print(f"please cite: {model.card['citation']}")
+    print(f"licence of the weights: {model.about['license'] or 'none given: do not pass them on'}")
+    print(f"please cite: {model.about['citation']}")
     return 0

@@ -126,25 +126,24 @@ def _translation(model: Model, to: str, meta: Mapping[str, str], asked: Mapping[
     from astropy.table import QTable
 
     from ..models import answers
-    from ..models.spectra import spectrum_instrument, translated_values
+    from ..models.spectra import decoded_at, spectrum_instrument, translated_values
 
     target = spectrum_instrument(to)
-    wave = target.wavelength()
-    unit, shape = target.unit.to_string(), (len(wave),)
+    wave = decoded_at(model, target)
+    shape = (len(wave),)
     spectrum = (
         answers.Declared("flux", "float32", f"flux that {to} would see, on the input's scale", shape=shape),
         answers.Declared("flux_err", "float32", "one-sigma error of flux", shape=shape),
         answers.Declared("unit", "str", "unit of flux and its error; empty where the input's scale has none"),
         answers.Declared("mask", "bool", "True where flux says nothing", shape=shape),
-        answers.Declared("calibration", "str", "absolute, or relative: only ratios of the fluxes mean something"),
+        answers.Declared("calibration", "str", "absolute, relative (only ratios mean something), or relative to what"),
         answers.Declared("reduced_chi2", "float32", "of the decode against the input, on the input's grid"),
     )
 
     def work(batch: Batch) -> dict[str, Any]:
         values = translated_values(model, batch, target)
-        own = unit if values.pop("scaled") else spectrum_instrument(batch.instrument).unit.to_string()
         error = values.pop("error")
-        return {**values, "flux_err": error, "unit": np.full(len(batch), own)}
+        return {**values, "flux_err": error, "unit": np.full(len(batch), values["unit"].to_string())}
 
     wavelength = QTable({"wavelength": wave * u.AA})
     wavelength["wavelength"].info.description = "vacuum wavelength of each flux"

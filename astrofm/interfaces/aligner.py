@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -22,6 +24,10 @@ class Aligner(nn.Module, ABC):
     dim: int = 0
     #: whether it pools sequences of tokens ``(n, t, source_dim)``, and does not take one vector a star
     takes_tokens: bool = False
+    #: instruments whose spectra it decodes relative to something, and to what ("its continuum"), on `pixels` of its own
+    normalised: Mapping[str, str] = {}
+    #: instruments whose own spectra it decodes at mean 0 and standard deviation 1
+    standardised: tuple[str, ...] = ()
 
     def __init__(self, **arguments: Any):
         super().__init__()
@@ -66,7 +72,8 @@ class Aligner(nn.Module, ABC):
         Returns
         -------
         value, error : Tensor, shape ``(n, p)``
-            Flux and its one-sigma error relative to the star's own scale; NaN where nothing can be said.
+            Flux and its one-sigma error relative to the star's own scale; NaN where nothing can be said. Of `normalised`
+            spectra the flux is relative to what is named there, and errors are NaN where nobody has measured them.
         """
         value, error = self._decode(aligned, coordinate, instrument, source)
         for what, array in (("value", value), ("error", error)):
@@ -74,6 +81,10 @@ class Aligner(nn.Module, ABC):
                 raise ValueError(f"aligner {self.name!r} decoded {what} of shape {tuple(array.shape)}, "
                                  f"promised {(len(aligned), len(coordinate))}")
         return value, error
+
+    def pixels(self, instrument: str) -> np.ndarray:
+        """Give the wavelengths (vacuum Angstrom) at which a `normalised` spectrum is decoded."""
+        raise NotImplementedError(f"aligner {self.name!r} decodes {instrument!r} at any wavelength")
 
     def forward(self, embedding: torch.Tensor, instrument: str) -> torch.Tensor:
         return self.align(embedding, instrument)

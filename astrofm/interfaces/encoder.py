@@ -67,6 +67,25 @@ class Encoder(nn.Module, ABC):
             raise ValueError(f"encoder {self.name!r} promised {promised}, gave {tuple(embedding.shape)}")
         return embedding
 
+    def see(self, batch: Batch) -> torch.Tensor:
+        """Give what the weights see, where that is a spectrum normalised on pixels of the encoder's own.
+
+        Parameters
+        ----------
+        batch : Batch
+            Of tensors.
+
+        Returns
+        -------
+        Tensor of float32, shape ``(n, p)``
+
+        Raises
+        ------
+        DataError
+            Another grid than the survey's, or spectra that are normalised already.
+        """
+        raise NotImplementedError(f"encoder {self.name!r} normalises nothing on pixels of its own")
+
     def forward(self, batch: Batch) -> torch.Tensor:
         return self.embed(batch)
 

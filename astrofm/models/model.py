@@ -65,24 +65,25 @@ class Model:
                                 f"{aligner.dim}: build one of them for the other's size")
         self._parts = Parts(encoder, aligner, dict(heads), familiarity)
         self.encoder, self.aligner, self.heads, self.familiarity = encoder, aligner, dict(heads), familiarity
-        self.card = complete(card, self._parts)
+        #: what the file's card says
+        self.about = complete(card, self._parts)
         self._sha256 = ""
         #: what the verbs do with one `Batch`
-        self.core = Core(self._parts, self.card)
+        self.core = Core(self._parts, self.about)
 
     def __repr__(self) -> str:
-        labels = " ".join(label["name"] for label in self.card["labels"])
+        labels = " ".join(label["name"] for label in self.about["labels"])
         return f"<Model {self.name!r}: {labels or 'no labels'}; trained on {', '.join(self.instruments) or 'nothing'}>"
 
     @property
     def name(self) -> str:
         """Name from the card."""
-        return self.card["name"]
+        return self.about["name"]
 
     @property
     def instruments(self) -> tuple[str, ...]:
         """Instruments that the model was trained on."""
-        return tuple(self.card["instruments"])
+        return tuple(self.about["instruments"])
 
     @property
     def dim(self) -> int:
@@ -103,7 +104,7 @@ class Model:
     def sha256(self) -> str:
         """SHA-256 of the file the model came from, or of the one that `save` would write."""
         if not self._sha256:
-            self._sha256 = hashlib.sha256(to_bytes(self._parts, self.card)).hexdigest()
+            self._sha256 = hashlib.sha256(to_bytes(self._parts, self.about)).hexdigest()
         return self._sha256
 
     def to(self, device: str | torch.device, *, precision: str = "auto") -> Model:
@@ -168,7 +169,7 @@ class Model:
             The file exists, or can't be written.
         """
         path = Path(path)
-        files.write_atomically(path, to_bytes(self._parts, self.card, dtype=dtype), overwrite=overwrite)
+        files.write_atomically(path, to_bytes(self._parts, self.about, dtype=dtype), overwrite=overwrite)
         return path
 
     def embed(self, data: Any) -> np.ndarray:
@@ -240,7 +241,9 @@ class Model:
         Spectrum or SpectrumList
             On the instrument's grid and in its unit. The scale is the input's own: where its survey
             calibrates the shape only, ``meta["calibration"]`` is ``"relative"`` and only ratios of the fluxes
-            mean something. Where nothing could be read the flux is NaN and masked, and ``meta["flags"]`` says why.
+            mean something. A model that normalises gives flux relative to what ``meta["calibration"]`` names, on pixels
+            of its own, and no uncertainty where its errors were never measured. Where nothing could be read the flux is
+            NaN and masked, and ``meta["flags"]`` says why.
         """
         from .spectra import translate
 
@@ -265,7 +268,7 @@ class Model:
 
     def columns(self) -> tuple[answers.Declared, ...]:
         """Declare the columns of `predict`, in order."""
-        return (*answers.FIRST, *answers.label_columns(self.card["labels"]), *answers.LAST)
+        return (*answers.FIRST, *answers.label_columns(self.about["labels"]), *answers.LAST)
 
     def _table(self, found: list[tuple[inputs.Piece, Mapping[str, Any]]]) -> QTable:
         columns = self.columns()
@@ -276,7 +279,7 @@ class Model:
     def _provenance(self) -> dict[str, str]:
         from .. import __version__
 
-        return {"model": self.name, "sha256": self.sha256, "astrofm": __version__, "citation": self.card["citation"]}
+        return {"model": self.name, "sha256": self.sha256, "astrofm": __version__, "citation": self.about["citation"]}
 
     @staticmethod
     def _one_or_list(data: Any, found: list[Spectrum]) -> Spectrum | SpectrumList:

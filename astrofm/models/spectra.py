@@ -77,10 +77,31 @@ def decode_to(model: Model, batch: Batch, target: SpectrumInstrument,
     return factor * value, np.hypot(factor * error, factor_error[:, None] * value), misfit, scaled
 
 
+def decoded_at(model: Model, target: SpectrumInstrument) -> np.ndarray:
+    """Give the wavelengths at which spectra of ``target`` are decoded: its own, or the model's where it normalises."""
+    return model.aligner.pixels(target.name) if target.name in model.aligner.normalised else target.wavelength()
+
+
+def decode_normalised(model: Model, batch: Batch, target: SpectrumInstrument,
+                      embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Decode what ``target`` would see in the model's own normalisation; value and error, NaN for unusable stars."""
+    import torch
+
+    known = np.isfinite(embedding).all(axis=1)[:, None]
+    value, error = model.core.decode(np.nan_to_num(embedding), decoded_at(model, target), target.name,
+                                     source=batch.instrument)
+    if target.name == batch.instrument and target.name in model.aligner.standardised:
+        with torch.no_grad():
+            seen = model.encoder.see(batch.tensors()).numpy()
+        spread = seen.std(axis=1, ddof=1, keepdims=True)
+        value, error = value * spread + seen.mean(axis=1, keepdims=True), error * spread
+    return np.where(known, value, np.nan), np.where(known, error, np.nan)
+
+
 def translate(model: Model, data: Any, to: str) -> list[Spectrum]:
     """Translate every star of ``data``; see `Model.translate`."""
     target = spectrum_instrument(to)
-    return _in_order(target, data, lambda batch: list(_translated(model, batch, target)))
+    return _in_order(target, data, lambda batch: list(_translated(model, batch, target)), decoded_at(model, target))
 
 
 def reconstruct(model: Model, data: Any) -> list[Spectrum]:
@@ -89,41 +110,42 @@ def reconstruct(model: Model, data: Any) -> list[Spectrum]:
 
 
 def translated_values(model: Model, batch: Batch, target: SpectrumInstrument) -> dict[str, Any]:
-    """Give the columns of a table of translated spectra: ``flux error mask`` beside those every star has."""
+    """Give the columns of a table of translated spectra, ``flux error mask`` beside those every star has; and their unit."""
     embedding = model.core.embed(batch)
-    value, error, misfit, scaled = decode_to(model, batch, target, embedding)
-    star = star_values(batch)
-    bad = ~(np.isfinite(value) & np.isfinite(error))
+    star, source = star_values(batch), spectrum_instrument(batch.instrument)
+    to = model.aligner.normalised.get(target.name)
+    if to is not None:
+        value, error = decode_normalised(model, batch, target, embedding)
+        bad, unit, scale = ~np.isfinite(value), u.dimensionless_unscaled, f"relative to {to}"
+        misfit = np.full(len(batch), np.nan)
+    else:
+        value, error, misfit, scaled = decode_to(model, batch, target, embedding)
+        bad = ~(np.isfinite(value) & np.isfinite(error))
+        unit, scale = (target.unit, source.calibration) if scaled else (source.unit, "relative")
     return {**star, "flux": np.where(bad, np.nan, value), "error": np.where(bad, np.nan, error), "mask": bad,
-            "flags": model.core.flags(batch, star, embedding), "reduced_chi2": misfit, "scaled": scaled,
-            "calibration": np.full(len(batch), calibration(spectrum_instrument(batch.instrument), scaled))}
-
-
-def calibration(source: SpectrumInstrument, scaled: bool = True) -> str:
-    """Say what the scale of a decoded spectrum is worth: that of the instrument it was read from."""
-    return source.calibration if scaled else "relative"
+            "flags": model.core.flags(batch, star, embedding), "reduced_chi2": misfit, "unit": unit,
+            "calibration": np.full(len(batch), scale)}
 
 
 def _translated(model: Model, batch: Batch, target: SpectrumInstrument) -> Iterator[Spectrum]:
     values = translated_values(model, batch, target)
-    unit = target.unit if values["scaled"] else spectrum_instrument(batch.instrument).unit
     for row in range(len(batch)):
         meta = {**batch.sample(row).meta, "instrument": target.name, "translated_from": batch.instrument,
                 "calibration": str(values["calibration"][row]), "flags": str(values["flags"][row]),
                 "reduced_chi2": float(values["reduced_chi2"][row]), **model._provenance()}
-        yield _spectrum(target.wavelength(), values["flux"][row], values["error"][row], unit, meta)
+        yield _spectrum(decoded_at(model, target), values["flux"][row], values["error"][row], values["unit"], meta)
 
 
 def _reconstructed(model: Model, batch: Batch) -> Iterator[Spectrum]:
     source = spectrum_instrument(batch.instrument)
     wave = np.asarray(batch.coordinate)
     values = translated_values(model, batch, _own_grid(source, wave))
-    filled = np.asarray(batch.mask, bool).sum(axis=1)
+    filled, at = np.asarray(batch.mask, bool).sum(axis=1), decoded_at(model, source)
     for row in range(len(batch)):
-        meta = {**batch.sample(row).meta, "instrument": source.name, "calibration": source.calibration,
+        meta = {**batch.sample(row).meta, "instrument": source.name, "calibration": str(values["calibration"][row]),
                 "n_filled": int(filled[row]), "flags": str(values["flags"][row]),
                 "reduced_chi2": float(values["reduced_chi2"][row]), **model._provenance()}
-        yield _spectrum(wave, values["flux"][row], values["error"][row], source.unit, meta)
+        yield _spectrum(at, values["flux"][row], values["error"][row], values["unit"], meta)
 
 
 def _own_grid(source: SpectrumInstrument, wave: np.ndarray) -> SpectrumInstrument:
@@ -136,20 +158,22 @@ def _spectrum(wave: np.ndarray, value: np.ndarray, error: np.ndarray, unit: u.Un
               meta: dict[str, Any]) -> Spectrum:
     from ..compat import Spectrum
 
+    known = np.isfinite(error) if np.isfinite(error).any() or not np.isfinite(value).any() else None
     return Spectrum(spectral_axis=wave * u.AA, flux=np.array(value, float) * unit,
-                    uncertainty=StdDevUncertainty(np.array(error, float), unit=unit),
-                    mask=~(np.isfinite(value) & np.isfinite(error)), meta={**meta, "medium": "vacuum"})
+                    uncertainty=None if known is None else StdDevUncertainty(np.array(error, float), unit=unit),
+                    mask=~np.isfinite(value) if known is None else ~(np.isfinite(value) & known),
+                    meta={**meta, "medium": "vacuum"})
 
 
-def _in_order(target: SpectrumInstrument | None, data: Any, work: Any) -> list[Spectrum]:
+def _in_order(target: SpectrumInstrument | None, data: Any, work: Any, wave: np.ndarray | None = None) -> list[Spectrum]:
     found: dict[int, Spectrum] = {}
     for piece, spectra in inputs.work(data, work):
         found.update(zip(piece.rows.tolist(), spectra, strict=True))
         for row, (file, message) in piece.failed.items():
             if target is None:
                 raise DataError(f"{file or f'star {row}'} cannot be reconstructed: {message}")
-            nothing = np.full(len(target.wavelength()), np.nan)
-            found[row] = _spectrum(target.wavelength(), nothing, nothing, target.unit,
+            nothing = np.full(len(wave), np.nan)
+            found[row] = _spectrum(wave, nothing, nothing, target.unit,
                                    {"id": "", "file": file, "instrument": target.name, "flags": NOT_READ,
                                     "error": message, "calibration": "relative"})
     return [found[row] for row in sorted(found)]

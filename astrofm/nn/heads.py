@@ -10,6 +10,7 @@ from torch import nn
 
 from ..interfaces.head import Head, Label
 from .blocks import ResidualMLP
+from .labels import TEFF, LabelScale, describe
 
 
 class GaussianHead(Head):
@@ -29,15 +30,11 @@ class GaussianHead(Head):
     name = "gaussian"
 
     def __init__(self, *, dim: int = 256, labels: Sequence[Mapping] | None = None, hidden: int = 384, depth: int = 2):
-        labels = [dict(label) for label in labels or [_TEFF]]
+        labels = [dict(label) for label in labels or [TEFF]]
         super().__init__(dim=dim, labels=labels, hidden=hidden, depth=depth)
         self.dim = dim
-        self.labels = tuple(
-            Label(label["name"], label.get("unit", ""), label.get("description", ""), label.get("low"),
-                  label.get("high")) for label in labels)
-        self.register_buffer("centre", torch.tensor([float(x.get("centre", 0)) for x in labels]), persistent=False)
-        self.register_buffer("spread", torch.tensor([float(x.get("spread", 1)) for x in labels]), persistent=False)
-        self.register_buffer("log", torch.tensor([bool(x.get("log", False)) for x in labels]), persistent=False)
+        self.labels = describe(labels)
+        self.scale = LabelScale(labels)
         self.enter = nn.Linear(dim, hidden)
         self.layers = nn.Sequential(*(ResidualMLP(hidden, hidden) for _ in range(depth)), nn.LayerNorm(hidden),
                                     nn.GELU(), nn.Linear(hidden, 2 * len(labels)))
@@ -49,16 +46,13 @@ class GaussianHead(Head):
 
     def standardise(self, truth: torch.Tensor) -> torch.Tensor:
         """Bring true labels ``(n, number of labels)`` into standardised units; NaN stays NaN."""
-        value = torch.where(self.log, truth.clamp_min(1e-30).log10(), truth)
-        return (value - self.centre) / self.spread
+        return self.scale.standardise(truth)
 
     def _read(self, embedding: torch.Tensor) -> Mapping[str, torch.Tensor]:
         mean, log_error = self.standardised(embedding)
-        value = mean * self.spread + self.centre
-        error = log_error.exp() * self.spread
-        power = 10.0 ** value.clamp(-30, 30)
-        error = torch.where(self.log, power * math.log(10) * error, error)
-        value = torch.where(self.log, power, value)
+        value = self.scale.physical(mean)
+        error = log_error.exp() * self.scale.spread
+        error = torch.where(self.scale.log, value * math.log(10) * error, error)
         columns = {}
         for k, label in enumerate(self.labels):
             columns[label.name], columns[f"{label.name}_err"] = value[:, k], error[:, k]
@@ -98,6 +92,3 @@ class ClassHead(Head):
     def _read(self, embedding: torch.Tensor) -> Mapping[str, torch.Tensor]:
         return {f"{self.labels[0].name}_probability": self.scores(embedding).softmax(-1)}
 
-
-_TEFF = {"name": "teff", "unit": "K", "description": "effective temperature", "low": 3000.0, "high": 30000.0,
-         "centre": 3.75, "spread": 0.15, "log": True}

@@ -30,6 +30,8 @@ def astrofm_heads() -> list[Card]:
     """Offer numbers with errors, and classes with probabilities."""
     return [Card("gaussian", "astrofm.nn.heads:GaussianHead", "numbers, each with its own error",
                  "1994icnn.conf...55N", _LICENSE),
+            Card("posterior", "astrofm.nn.posterior:PosteriorHead", "joint posteriors of labels by a normalising flow",
+                 "arXiv:1906.04032", _LICENSE),
             Card("classes", "astrofm.nn.heads:ClassHead", "probabilities of named classes", "", _LICENSE)]
 
 

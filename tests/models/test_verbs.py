@@ -63,9 +63,9 @@ def test_errors_are_scaled_by_the_calibration_of_the_instrument(instruments, sta
 
 
 def test_labels_outside_the_training_range_are_flagged(model, stars):
-    model.card["labels"][0]["low"], model.card["labels"][0]["high"] = 1e5, 2e5
+    model.about["labels"][0]["low"], model.about["labels"][0]["high"] = 1e5, 2e5
     assert all("outside-range:teff" in flags for flags in model.predict(stars)["flags"])
-    model.card["labels"][0]["low"] = 0.0
+    model.about["labels"][0]["low"] = 0.0
     assert not any("outside-range" in flags for flags in model.predict(stars)["flags"])
 
 

@@ -29,6 +29,15 @@ class TestClasses(HeadTests):
     arguments = {"dim": 16, "classes": ["A", "F", "G", "K"], "hidden": 16}
 
 
+class TestPosterior(HeadTests):
+    name = "posterior"
+    arguments = {"dim": 16, "labels": LABELS, "hidden": 16, "depth": 1, "transforms": 2, "draws": 32}
+
+
+class TestPosteriorAsItComes(HeadTests):
+    name = "posterior"
+
+
 class TestAnyWavelengthAsItComes(EncoderTests):
     name = "any-wavelength"
 

@@ -94,7 +94,7 @@ def test_an_aligned_model_embeds_both_and_keeps_the_encoders_it_started_from(run
         own = Model.load(runs / stage / "model.safetensors").encoder.state_dict()
         for name, tensor in own.items():
             assert torch.equal(tensor, model.encoder.state_dict()[name]), side
-    provenance = model.card["provenance"]
+    provenance = model.about["provenance"]
     assert provenance["data_sha256"] == found.sha256 and len(provenance["started_from"]) == 2
     assert provenance["recipe"]["objective"]["name"] == "specclip-alignment"
 
@@ -104,6 +104,40 @@ def test_decoders_know_their_errors_after_training(runs):
     for source, target, pixels in (("lrs", "xp", 343), ("xp", "lrs", 1462), ("xp", "xp", 343), ("lrs", "lrs", 1462)):
         found = errors(source, target)
         assert found.shape == (pixels,) and (found > 0).all()
+
+
+@pytest.mark.parametrize("source", ["gaia-xp", "lamost-lrs"])
+@pytest.mark.parametrize(("target", "calibration"), [("lamost-lrs", "relative to its pseudo-continuum"),
+                                                     ("gaia-xp", "relative to its flux at 550 nm")])
+def test_spectra_are_translated_and_reconstructed_in_the_models_normalisation(runs, data, source, target, calibration):
+    model = Model.load(runs / "pr" / "model.safetensors")
+    batch = ShardedData.open(data).batch(source, np.arange(4))
+    found = model.reconstruct(batch) if source == target else model.translate(batch, to=target)
+    spectrum = found[2]
+    assert spectrum.flux.unit == "" and spectrum.meta["calibration"] == calibration
+    assert spectrum.meta["instrument"] == target and spectrum.meta["id"] == batch.meta["id"][2]
+    error = spectrum.uncertainty.array
+    assert (error > 0).all() and not spectrum.mask.any()
+    wave = model.aligner.pixels(target)
+    np.testing.assert_allclose(spectrum.spectral_axis.to_value("AA"), wave)
+    with torch.no_grad():
+        wanted = model.encoder.see(ShardedData.open(data).batch(target, np.arange(4)).tensors()).numpy()[2]
+        raw = model.aligner.spectrum(torch.from_numpy(model.embed(batch)), target, source=source).numpy()[2]
+    if source == target == "lamost-lrs":  # decoded standardised, given back on the scale of what was seen
+        raw = raw * wanted.std(ddof=1) + wanted.mean()
+    np.testing.assert_allclose(spectrum.flux.value, raw, rtol=1e-4, atol=1e-5)
+    assert np.median(np.abs(spectrum.flux.value - wanted)) < 1.0
+
+
+def test_a_table_of_translations_says_what_its_fluxes_are(runs, data, tmp_path, shared_data):
+    from astropy.table import Table
+
+    out = tmp_path / "t.fits"
+    files = sorted(map(str, (shared_data / "lamost-lrs").glob("*.fits")))[:3]
+    assert main(["translate", *files, "-m", str(runs / "pr" / "model.safetensors"), "--to", "gaia-xp", "-o", str(out)]) == 0
+    table = Table.read(out)
+    assert table["flux"].shape == (3, 343) and set(table["calibration"]) == {"relative to its flux at 550 nm"}
+    assert (np.asarray(table["flux_err"]) > 0).all() and not table["mask"].any() and "unit" in table.colnames
 
 
 def test_killed_in_the_middle_a_run_goes_on_to_the_same_end(data, tmp_path):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from astrofm.errors import DataError
 from astrofm.interfaces import Aligner
 
 from .alignment import DecoderErrors, Decoders, Projections, shared_part
+from .views import lrs_grid, xp_grid
 
 #: how the instruments are called here
 SIDES = {"lamost-lrs": "lrs", "gaia-xp": "xp"}
@@ -30,6 +32,8 @@ class SpecCLIPAligner(Aligner):
 
     name = "specclip"
     takes_tokens = True
+    normalised = {"lamost-lrs": "its pseudo-continuum", "gaia-xp": "its flux at 550 nm"}
+    standardised = ("lamost-lrs",)
 
     def __init__(self, *, kind: str = "pr", source_dim: int = 768, dim: int = 768, heads: int = 4,
                  narrow: int = 1):
@@ -63,10 +67,15 @@ class SpecCLIPAligner(Aligner):
             raise DataError("SpecCLIP's base model has no decoders: use 'pr' or 'split' to translate")
         return self.decoders(aligned, _side(source), _side(instrument))
 
+    def pixels(self, instrument: str) -> np.ndarray:
+        return (lrs_grid() if _side(instrument) == "lrs" else xp_grid()).numpy()
+
     def _decode(self, aligned: torch.Tensor, coordinate: torch.Tensor, instrument: str,
                 source: str) -> tuple[torch.Tensor, torch.Tensor]:
-        raise DataError("SpecCLIP's decoders give no errors, and spectra in the model's own normalisation: "
-                        "model.aligner.spectrum(embedding, instrument, source=...) gives their raw answers")
+        if not np.array_equal(coordinate.cpu().numpy(), self.pixels(instrument)):
+            raise DataError(f"SpecCLIP decodes {instrument!r} on its own pixels: aligner.pixels({instrument!r}) gives them")
+        value = self.spectrum(aligned, instrument, source=source)
+        return value, self.errors(_side(source), _side(instrument)).to(value.dtype).expand_as(value)
 
 
 class TokenMean(Aligner):

@@ -50,13 +50,6 @@ class SpecCLIPEncoder(Encoder):
         self.instruments = (("lamost-lrs",) if lrs is not None else ()) + (("gaia-xp",) if xp is not None else ())
 
     def see(self, batch: Batch) -> torch.Tensor:
-        """Give the pixels that the batch's backbone reads, normalised; float32, shape ``(n, p)``.
-
-        Raises
-        ------
-        DataError
-            Another grid than the survey's, or spectra that are normalised already.
-        """
         with torch.autocast(batch.value.device.type, enabled=False):
             return lrs_view(batch) if batch.instrument == "lamost-lrs" else xp_view(batch)
 

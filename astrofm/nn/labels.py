@@ -1,0 +1,45 @@
+"""Labels as heads learn them: standardised, some of them as logarithms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import nn
+
+from ..interfaces.head import Label
+
+TEFF = {"name": "teff", "unit": "K", "description": "effective temperature", "low": 3000.0, "high": 30000.0,
+        "centre": 3.75, "spread": 0.15, "log": True}
+
+
+def describe(labels: Sequence[Mapping]) -> tuple[Label, ...]:
+    """Make what a head promises of the mappings it is built from."""
+    return tuple(Label(label["name"], label.get("unit", ""), label.get("description", ""), label.get("low"),
+                       label.get("high")) for label in labels)
+
+
+class LabelScale(nn.Module):
+    """Bring labels into standardised units and back.
+
+    Parameters
+    ----------
+    labels : sequence of mapping
+        For each label ``centre`` and ``spread`` (of the label, or of its log10), and ``log`` (True to learn log10).
+    """
+
+    def __init__(self, labels: Sequence[Mapping]):
+        super().__init__()
+        self.register_buffer("centre", torch.tensor([float(x.get("centre", 0)) for x in labels]), persistent=False)
+        self.register_buffer("spread", torch.tensor([float(x.get("spread", 1)) for x in labels]), persistent=False)
+        self.register_buffer("log", torch.tensor([bool(x.get("log", False)) for x in labels]), persistent=False)
+
+    def standardise(self, truth: torch.Tensor) -> torch.Tensor:
+        """Bring labels ``(..., number of labels)`` into standardised units; NaN stays NaN."""
+        value = torch.where(self.log, truth.clamp_min(1e-30).log10(), truth)
+        return (value - self.centre) / self.spread
+
+    def physical(self, standardised: torch.Tensor) -> torch.Tensor:
+        """Bring standardised labels ``(..., number of labels)`` back into their units."""
+        value = standardised * self.spread + self.centre
+        return torch.where(self.log, 10.0 ** value.clamp(-30, 30), value)
