@@ -19,7 +19,8 @@ __citation__ = "astrofm developers, astrofm: foundation models for stars (softwa
 _PUBLIC = {
     "Card": "registry", "ModelCard": "registry", "hookimpl": "registry", "identify": "registry", "read": "registry",
     "Batch": "data", "Sample": "data", "Model": "models", "load_model": "models",
-    "registry": None, "data": None, "interfaces": None, "models": None, "testing": None, "errors": None,
+    "Index": "search", "build_index": "search",
+    "search": None, "registry": None, "data": None, "interfaces": None, "models": None, "testing": None, "errors": None,
 }
 
 __all__ = sorted(name for name, room in _PUBLIC.items() if room)

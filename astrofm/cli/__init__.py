@@ -13,6 +13,8 @@ COMMANDS = {
     "predict": ("verbs", "labels with errors and flags, a row a star"),
     "embed": ("verbs", "embeddings in the model's shared space"),
     "translate": ("verbs", "the spectra that another instrument would see"),
+    "index": ("searching", "embed stars and make them searchable"),
+    "search": ("searching", "find the nearest stars of an index, of any instrument"),
     "identify": ("listing", "say which instrument's files these are"),
     "plugins": ("listing", "list what is installed, and what is broken"),
     "models": ("listing", "list the models there are"),

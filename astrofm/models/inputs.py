@@ -126,11 +126,11 @@ def work(data: Any, verb: Callable[[Batch], Any]) -> list[tuple[Piece, Any]]:
 
 
 def attempt(piece: Piece, verb: Callable[[Batch], Any], *, raising: bool = False) -> tuple[Piece, Any]:
-    """Do a verb on the batch of a piece; where the model refuses it, its stars become failed rows."""
+    """Do a verb on the batch of a piece, and let go of it; where the model refuses it, its stars become failed rows."""
     if piece.batch is None:
         return piece, {}
     try:
-        return piece, verb(piece.batch)
+        return replace(piece, batch=None), verb(piece.batch)
     except DataError as error:
         if raising:
             raise
