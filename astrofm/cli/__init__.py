@@ -15,6 +15,7 @@ COMMANDS = {
     "translate": ("verbs", "the spectra that another instrument would see"),
     "index": ("searching", "embed stars and make them searchable"),
     "search": ("searching", "find the nearest stars of an index, of any instrument"),
+    "card": ("card", "one picture of what a model makes of a star"),
     "identify": ("listing", "say which instrument's files these are"),
     "plugins": ("listing", "list what is installed, and what is broken"),
     "models": ("listing", "list the models there are"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +23,11 @@ from .familiarity import Familiarity
 
 if TYPE_CHECKING:
     import torch
+    from astropy.table import Table
+    from matplotlib.figure import Figure
 
     from ..compat import Spectrum, SpectrumList
+    from ..search import Index
 
 
 class Model:
@@ -265,6 +268,67 @@ class Model:
         from .spectra import reconstruct
 
         return self._one_or_list(data, reconstruct(self, data))
+
+    def fit(self, data: Any, labels: Table, *, head: str = "gaussian", stars: Sequence[Any] | None = None,
+            keep: Sequence[str] = (), seed: int = 0, progress: Callable[[str], None] | None = None) -> Model:
+        """Learn labels from stars whose labels are known, on the embeddings as they are.
+
+        Parameters
+        ----------
+        data : list, Batch, path or list of paths
+        labels : Table
+            A row a spectrum; every column is a label, with its unit. Unknown ones are NaN or masked.
+        head : str
+            ``"gaussian"``: each label with its own error; or ``"posterior"``: the joint posterior of all of them, for stars
+            all of whose labels are known (``pip install 'astrofm[flow]'``).
+        stars : sequence, optional
+            Which star each spectrum is of, so that a star's spectra are learned from or kept together.
+        keep : sequence of str
+            Names of this model's heads that the new one has, too.
+        seed : int
+        progress : callable, optional
+            Called with a line now and then.
+
+        Returns
+        -------
+        Model
+            A new one, with the same encoder and aligner. A fifth of the stars was kept to stop in time and to calibrate the
+            errors: of those, 68.27 % lie within one error.
+
+        Raises
+        ------
+        DataError
+            Too few stars, rows that do not match, or a column that is no label.
+        """
+        from .fit import fit
+
+        return fit(self, data, labels, head=head, stars=stars, keep=keep, seed=seed, progress=progress)
+
+    def card(self, star: Any, *, index: Index | None = None, to: Sequence[str] | None = None,
+             path: str | os.PathLike | None = None) -> Figure:
+        """Draw what the model makes of a star: spectrum, reconstruction, translations, labels, neighbours.
+
+        Parameters
+        ----------
+        star : Spectrum or other single star
+        index : Index, optional
+            Where neighbours are looked up.
+        to : sequence of str, optional
+            Instruments to translate to; the model's others by default.
+        path : path, optional
+            Where the picture is saved.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Needs matplotlib: ``pip install 'astrofm[plot]'``.
+        """
+        from .portrait import draw
+
+        figure = draw(self, star, index=index, to=to)
+        if path is not None:
+            figure.savefig(path, dpi=110)
+        return figure
 
     def columns(self) -> tuple[answers.Declared, ...]:
         """Declare the columns of `predict`, in order."""
