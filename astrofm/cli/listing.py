@@ -117,11 +117,11 @@ def _cite(options: argparse.Namespace) -> int:
 
 
 def _card(name: str) -> dict[str, Any]:
-    from ..models import read_card
+    from ..models import load_model, read_card
     from ..models.store import locate
 
-    path, _ = locate(name)
-    return read_card(Path(path))
+    path, _, importer = locate(name)
+    return load_model(name).about if importer else read_card(Path(path))
 
 
 def _indented(entries: Mapping[str, Any]) -> str:

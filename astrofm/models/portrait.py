@@ -131,7 +131,7 @@ def _label_panel(axis: Any, model: Model, embedding: np.ndarray, table: Any, lab
     axis.set_title(f"{label.name}  {value:.{digits}f} ± {error:.{digits}f} {label.unit}", fontsize=9)
     drawn = _drawn(model, embedding, label)
     if drawn is not None:
-        low, high = np.quantile(drawn, (0.002, 0.998))
+        low, high = np.quantile(drawn, (0.01, 0.99))
         axis.hist(drawn, bins=40, range=(low, high if high > low else low + 1), color=ERROR, density=True)
         axis.axvline(value, color=SAID)
     elif np.isfinite(error) and error > 0:

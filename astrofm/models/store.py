@@ -8,6 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from astropy import log
+
 from ..errors import ModelFileError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 #: loaded models of this process, by file hash, device and precision
 _LOADED: dict[tuple[str, str, str], Model] = {}
+NAMED = re.compile(r"(?P<name>[a-z0-9][a-z0-9.-]*)@(?P<revision>[0-9A-Za-z._-]+)#sha256=(?P<sha256>[0-9a-fA-F]{64})")
 PINNED = re.compile(r"(?P<address>https://[^#]+)#sha256=(?P<sha256>[0-9a-fA-F]{64})")
 
 
@@ -25,7 +28,8 @@ def load_model(name_or_path: str | os.PathLike, *, device: str = "cpu", precisio
     ----------
     name_or_path : str or path
         ``"stellar-tiny"``; ``"mine.safetensors"``; or ``"https://host/file.safetensors#sha256=..."``, which is
-        downloaded once into astropy's cache and verified each time.
+        downloaded once into astropy's cache and verified each time. Published checkpoints whose hash is not known here
+        are pinned by you: ``"some-model@REVISION#sha256=..."``.
     device, precision : str
         As for `Model.to`.
 
@@ -44,7 +48,9 @@ def load_model(name_or_path: str | os.PathLike, *, device: str = "cpu", precisio
     from .files import open_model
     from .model import Model
 
-    path, sha256 = locate(name_or_path)
+    path, sha256, importer = locate(name_or_path)
+    if importer:
+        return _imported(path, str(sha256), importer, device, precision)
     file = open_model(path, sha256=sha256)
     key = (file.sha256, device, precision)
     if key not in _LOADED:
@@ -52,8 +58,17 @@ def load_model(name_or_path: str | os.PathLike, *, device: str = "cpu", precisio
     return _LOADED[key]
 
 
-def locate(name_or_path: str | os.PathLike) -> tuple[Path, str | None]:
-    """Find the file of a model, and the SHA-256 it must have, if that is known."""
+def _imported(path: Path, sha256: str, importer: str, device: str, precision: str) -> Model:
+    from ..registry import get_importer
+
+    key = (sha256, device, precision)
+    if key not in _LOADED:
+        _LOADED[key] = get_importer(importer)(path).to(device, precision=precision)
+    return _LOADED[key]
+
+
+def locate(name_or_path: str | os.PathLike) -> tuple[Path, str | None, str]:
+    """Find the file of a model, the SHA-256 it must have, if that is known, and the importer it needs, if any."""
     text = os.fspath(name_or_path)
     if text.startswith("http:"):
         raise ModelFileError(f"{text}: models are only downloaded over https")
@@ -62,21 +77,31 @@ def locate(name_or_path: str | os.PathLike) -> tuple[Path, str | None]:
         if not match:
             raise ModelFileError(f"{text} has no hash to trust it by: write it as https://...#sha256=<64 digits>, as the "
                                  "model's authors give it")
-        return download(match["address"], match["sha256"]), match["sha256"]
+        return download(match["address"], match["sha256"]), match["sha256"], ""
+    if match := NAMED.fullmatch(text):
+        return _registered(match["name"], match["revision"], match["sha256"].lower())
     path = Path(text)
     if path.is_file():
-        return path, None
+        return path, None, ""
     if path.suffix or len(path.parts) > 1:
         raise ModelFileError(f"there is no model file {text}: check the path, or name a model (`astrofm models`)")
     return _registered(text)
 
 
-def _registered(name: str) -> tuple[Path, str]:
+def _registered(name: str, revision: str = "", sha256: str = "") -> tuple[Path, str, str]:
     from ..registry import model_card
 
     card = model_card(name)
     if card.location.startswith("https:"):
-        return download(card.location, card.sha256), card.sha256
+        revision, sha256 = revision or card.revision, sha256 or card.sha256
+        if not sha256 or ("{revision}" in card.location and not revision):
+            raise ModelFileError(
+                f"{name!r} is published at {card.location} (licence: {card.license or 'none given'}), and no version of it "
+                "is pinned here. Look up the revision (commit) and the file's SHA-256 on that site and say "
+                f"load_model(\"{name}@REVISION#sha256=<64 digits>\"); or download it and use `astrofm import-weights`")
+        log.info(f"{name}: {card.summary}; licence {card.license or 'not given'}; please cite "
+                 f"{card.reference or card.location}")
+        return download(card.location.replace("{revision}", revision), sha256), sha256, card.importer
     package, _, inside = card.location.partition(":")
     try:
         path = Path(str(files(package).joinpath(inside)))
@@ -84,7 +109,7 @@ def _registered(name: str) -> tuple[Path, str]:
         raise UnknownNameError(f"model {name!r} lies in package {package!r}, which is not installed") from error
     if not path.is_file():
         raise ModelFileError(f"model {name!r} should be in {path} and is not: reinstall {package.split('.')[0]}")
-    return path, card.sha256
+    return path, card.sha256, card.importer
 
 
 def download(address: str, sha256: str) -> Path:
@@ -104,7 +129,8 @@ def download(address: str, sha256: str) -> Path:
     except OSError as error:
         raise ModelFileError(f"{address} cannot be downloaded ({error}): if this machine is offline, download it "
                              "elsewhere and give the file's path instead") from error
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
     if digest != sha256.lower():
         clear_download_cache(address, pkgname="astrofm")
         raise ModelFileError(f"{address} gave a file with SHA-256 {digest}, expected {sha256}: it was not kept. Try "

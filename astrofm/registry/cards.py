@@ -42,11 +42,17 @@ class ModelCard:
     name : str
         What `~astrofm.load_model` takes.
     location : str
-        ``"package:file"`` for a file inside an installed package, or an ``https://`` address.
+        ``"package:file"`` for a file inside an installed package, or an ``https://`` address, in which ``{revision}``
+        stands for a version that is pinned.
     sha256 : str
-        Of the file; it is checked each time the model is loaded.
+        Of the file; it is checked each time the model is loaded. Empty where nobody has pinned it: then
+        `~astrofm.load_model` wants ``NAME@REVISION#sha256=...``.
     summary, reference, license : str
         As for `Card`.
+    importer : str
+        Registered importer that makes a model of the file, where it is a checkpoint as its authors published it.
+    revision : str
+        That ``sha256`` belongs to.
     """
 
     name: str
@@ -55,3 +61,5 @@ class ModelCard:
     summary: str
     reference: str = ""
     license: str = ""
+    importer: str = ""
+    revision: str = ""

@@ -1,8 +1,18 @@
 """Published foundation models of stars for astrofm."""
 
-from astrofm import Card, hookimpl
+from astrofm import Card, ModelCard, hookimpl
 
 SPECCLIP = "arXiv:2507.01939"
+HUB = "https://huggingface.co/astroshawn/SpecCLIP"
+#: published checkpoints: where they lie in the repository, and what they are
+FILES = {
+    "specclip-lrs": ("encoders/lrs_encoder.ckpt", "masked transformer of LAMOST low-resolution spectra"),
+    "specclip-xp": ("encoders/xp_encoder.ckpt", "masked transformer of Gaia XP spectra"),
+    "specclip-xp-autoencoder": ("encoders/xp_encoder_mlp.ckpt", "autoencoder of Gaia XP spectra"),
+    "specclip-base": ("specclip/specclip_model_base.ckpt", "LAMOST and XP spectra in one space"),
+    "specclip-pr": ("specclip/specclip_model_predrecon_mlp.ckpt", "LAMOST and XP spectra in one space, with decoders"),
+    "specclip-split": ("specclip/specclip_model_split_mlp.ckpt", "LAMOST and XP spectra: shared and own parts, decoders"),
+}
 
 
 @hookimpl
@@ -19,6 +29,20 @@ def astrofm_aligners() -> list[Card]:
                  "SpecCLIP's shared space, with the decoders of its pr and split models", SPECCLIP, "BSD-3-Clause"),
             Card("token-mean", "astrofm_zoo.specclip.aligner:TokenMean",
                  "the mean of a star's tokens, for encoders that were never aligned", "", "BSD-3-Clause")]
+
+
+@hookimpl
+def astrofm_heads() -> list[Card]:
+    """Offer the heads of published models."""
+    return [Card("specclip-regressor", "astrofm_zoo.specclip.regressor:PublishedRegressor",
+                 "a published perceptron of one label, without errors", SPECCLIP, "BSD-3-Clause")]
+
+
+@hookimpl
+def astrofm_models() -> list[ModelCard]:
+    """Offer the published checkpoints, downloaded when they are asked for."""
+    return [ModelCard(name, f"{HUB}/resolve/{{revision}}/{path}", "", summary, SPECCLIP, "MIT", importer="specclip")
+            for name, (path, summary) in FILES.items()]
 
 
 @hookimpl

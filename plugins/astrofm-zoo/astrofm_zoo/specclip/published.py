@@ -17,6 +17,7 @@ from astrofm.models.pickles import Record, read_checkpoint
 from .aligner import SpecCLIPAligner, TokenMean
 from .encoder import SpecCLIPEncoder
 from .layout import kind_of, ours
+from .regressor import import_regressor
 
 CITATION = "Zhao, Huang, Xue et al. 2025, arXiv:2507.01939 (SpecCLIP); weights: huggingface.co/astroshawn/SpecCLIP"
 NOTES = {
@@ -30,7 +31,8 @@ NOTES = {
 PUBLISHED_DIM, PUBLISHED_HEADS = 768, 6
 
 
-def import_weights(path: str | os.PathLike, *, attention_scale: str = "1/D") -> Model:
+def import_weights(path: str | os.PathLike, *, attention_scale: str = "1/D",
+                   heads: Mapping[str, tuple[Path, Path | None]] | None = None, instrument: str | None = None) -> Model:
     """Make a model of one of SpecCLIP's six published checkpoints.
 
     Parameters
@@ -39,11 +41,15 @@ def import_weights(path: str | os.PathLike, *, attention_scale: str = "1/D") -> 
         ``lrs_encoder.ckpt``, ``xp_encoder.ckpt``, ``xp_encoder_mlp.ckpt``, or an aligned model's. Nothing in it is run.
     attention_scale : str
         ``"1/D"`` as in the published code, or ``"1/sqrt(D)"``.
+    heads : mapping of str to (path, path or None), optional
+        Published perceptrons (``downstream_models/*/mlp/*.pt``) by label, each with the statistics of its inputs.
+    instrument : str, optional
+        Which instrument the heads are for: the model then takes its spectra alone.
 
     Returns
     -------
     Model
-        Without heads. Its weights are the checkpoint's to the last bit.
+        Its weights are the checkpoint's to the last bit.
 
     Raises
     ------
@@ -66,12 +72,29 @@ def import_weights(path: str | os.PathLike, *, attention_scale: str = "1/D") -> 
         raise ModelFileError(f"{path} looks like SpecCLIP's {kind!r} model, and sizes cannot be read off it: {error}"
                              ) from error
     _fill(path, torch.nn.ModuleDict({"encoder": encoder, "aligner": aligner}), tensors)
-    return Model(encoder, aligner, {}, card={
+    if heads and len(encoder.instruments) > 1:
+        encoder = _only(encoder, instrument)
+    read = {f"label-{label}": import_regressor(file, stats, label=label, dim=aligner.dim)
+            for label, (file, stats) in sorted((heads or {}).items())}
+    return Model(encoder, aligner, read, card={
         "name": f"specclip-{kind}", "instruments": list(encoder.instruments), "license": "MIT", "citation": CITATION,
         "summary": NOTES[kind], "notes": "Imported weights of the authors, on their preprocessing: no errors, no masks; "
         "masked pixels are bridged linearly. Their own labels and errors are not in this file.",
         "provenance": {"imported_from": path.name, "sha256": _sha256(path), "importer": "specclip",
                        "attention_scale": attention_scale}})
+
+
+def _only(encoder: SpecCLIPEncoder, instrument: str | None) -> SpecCLIPEncoder:
+    """Keep the backbone of one instrument: a head reads the embeddings of one only."""
+    if instrument not in encoder.instruments:
+        raise ModelFileError(f"a published head is for one instrument: say which of {' and '.join(encoder.instruments)}")
+    told = dict(encoder.arguments)
+    told["xp" if instrument == "lamost-lrs" else "lrs"] = None
+    with torch.device("meta"):
+        only = SpecCLIPEncoder(**told)
+    only.to_empty(device="cpu").load_state_dict({name: x for name, x in encoder.state_dict().items()
+                                                 if name in only.state_dict()})
+    return only
 
 
 def _parts(kind: str, tensors: Mapping[str, torch.Tensor], told: Any, scale: str) -> tuple[Any, Any]:
