@@ -85,12 +85,20 @@ def main() -> None:
         ours = n / seconds(task, options.repeats)
         part = operations(backbone, 146) * ours / peak()
         print(f"{name:32s} {ours:6.1f}/s   {ours / rate:.2f} times   {part:.2f} of the bfloat16 peak")
-    found = model.embed(batch[:32])
-    cosine = (found * expected).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(expected, axis=1)
-    print(f"cosine of embeddings with float32: least {cosine.min():.5f}")
+    print(f"cosine of embeddings with float32: least {cosine(model.embed(batch[:32]), expected):.5f}")
+    model.to("cpu", precision="int8")
+    ours = n / seconds(lambda: model.embed(batch), options.repeats)
+    print(f"{'model with int8 linear layers':32s} {ours:6.1f}/s   {ours / rate:.2f} times   "
+          f"cosine least {cosine(model.embed(batch[:32]), expected):.5f}")
+    model.to("cpu", precision="auto")
     one = batch[:1]
     alone, ours = seconds(lambda: plain(backbone, pixels[:1]), 9), seconds(lambda: model.embed(one), 9)
     print(f"one star: plain {1e3 * alone:.0f} ms, model {1e3 * ours:.0f} ms, {alone / ours:.2f} times")
+
+
+def cosine(found: np.ndarray, expected: np.ndarray) -> float:
+    """Give the least cosine of matching rows."""
+    return float(((found * expected).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(expected, axis=1)).min())
 
 
 def _embed(backbone: LRSTransformer, flux: torch.Tensor, size: int) -> torch.Tensor:

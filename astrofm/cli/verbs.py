@@ -48,7 +48,7 @@ def add_arguments(verb: str, parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-r", "--recursive", action="store_true", help="files in folders of a folder, too")
     parser.add_argument("--size", type=int, default=256, metavar="N", help="stars a batch (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
-    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="(%(default)s)")
+    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16", "int8"), default="auto", help="(%(default)s)")
     parser.add_argument("--no-progress", action="store_true", help="no progress bar")
 
 

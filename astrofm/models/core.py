@@ -14,7 +14,7 @@ from ..errors import DataError
 from . import answers, scaling
 from .build import Parts
 from .card import SNR_LIMIT, by_instrument, check_instrument
-from .precision import autocast, batch_size, check_device, check_precision
+from .precision import autocast, batch_size, check_device, check_precision, with_int8_layers
 
 
 class Core:
@@ -34,8 +34,11 @@ class Core:
     def to(self, device: str | torch.device, precision: str) -> None:
         """Move the parts; see `Model.to`."""
         self.device, self.precision = check_device(device), check_precision(precision)
+        if self.precision == "int8" and self.device.type != "cpu":
+            raise DataError(f"8-bit layers run on CPUs, not on {self.device.type!r}: say precision=\"auto\"")
         for _, module in self.parts.modules():
             module.to(self.device).eval()
+        self._encoder = with_int8_layers(self.parts.encoder) if self.precision == "int8" else self.parts.encoder
 
     def predict(self, batch: Batch) -> dict[str, Any]:
         """Give the columns of a table of predictions."""
@@ -87,7 +90,7 @@ class Core:
         with autocast(self.precision, self.device):  # once: the weights are rounded at its start
             for start in range(0, len(rows), size):
                 chosen = rows[start: start + size]
-                own = self.parts.encoder.embed(plain[chosen]).float()
+                own = self._encoder.embed(plain[chosen]).float()
                 with torch.autocast(self.device.type, enabled=False):
                     embedding[chosen] = self.parts.aligner.align(own, batch.instrument).float().cpu().numpy()
         embedding[~np.isfinite(embedding).all(axis=1)] = np.nan

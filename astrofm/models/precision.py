@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import warnings
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
+from torch import nn
 
 from ..errors import DataError
 from ..interfaces.encoder import Encoder
 
-PRECISIONS = ("auto", "float32", "bfloat16")
+PRECISIONS = ("auto", "float32", "bfloat16", "int8")
 #: stars an encoder or an aligner sees at a time on an accelerator
 GPU_BATCH = 512
 
@@ -32,12 +36,42 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager:
     Parameters
     ----------
     precision : str
-        ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 where the processor has it.
+        ``"float32"`` (also around ``"int8"`` layers), ``"bfloat16"``, or ``"auto"``: bfloat16 where the processor has it.
     device : torch.device
     """
     if precision == "bfloat16" or (precision == "auto" and has_bfloat16(device)):
         return torch.autocast(device.type, torch.bfloat16)
     return nullcontext()
+
+
+def with_int8_layers(encoder: Encoder) -> nn.Module:
+    """Give an encoder with linear layers of 8-bit weights, whose inputs are rounded as they come; it shares the rest.
+
+    Raises
+    ------
+    DataError
+        This torch has no such layers.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch plans to move them to another package
+            from torch.ao.nn.quantized import dynamic
+            from torch.ao.quantization import default_dynamic_qconfig
+
+            return _rounded(encoder, dynamic.Linear.from_float, default_dynamic_qconfig)
+    except (ImportError, AttributeError, RuntimeError) as error:
+        raise DataError(f"this torch ({torch.__version__}) has no 8-bit linear layers ({error}): say precision=\"auto\""
+                        ) from error
+
+
+def _rounded(module: nn.Module, from_float: Callable[[nn.Module], nn.Module], how: object) -> nn.Module:
+    if type(module) is nn.Linear:
+        layer = copy.deepcopy(module)
+        layer.qconfig = how
+        return from_float(layer)
+    same = copy.copy(module)
+    same._modules = {name: _rounded(part, from_float, how) for name, part in module._modules.items() if part is not None}
+    return same
 
 
 def check_precision(precision: str) -> str:

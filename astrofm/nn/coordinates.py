@@ -46,4 +46,4 @@ class LogWavelengthEncoding(nn.Module):
         phase = centred[..., None] * self.cycles
         level = level.expand_as(log_wavelength)
         plain = torch.stack([centred * 2.0, level / 3.0 - 0.5], dim=-1)
-        return self.mix(torch.cat([phase.sin(), phase.cos(), plain], dim=-1).to(self.mix.weight.dtype))
+        return self.mix(torch.cat([phase.sin(), phase.cos(), plain], dim=-1).float())

@@ -10,7 +10,7 @@ from astropy import units as u
 
 from astrofm.compat import SpectrumList
 from astrofm.errors import DataError, UnknownNameError
-from astrofm.models import Familiarity, answers
+from astrofm.models import Familiarity, Model, answers
 from astrofm.models.scaling import amplitude, reduced_chi2
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -200,3 +200,19 @@ def test_familiarity_keeps_its_quantile_and_knows_a_stranger():
     with pytest.raises(ValueError, match="too few"):
         Familiarity.fit(known[:5])
     assert isinstance(familiar.mean, torch.Tensor)
+
+
+def test_eight_bit_layers_agree_and_leave_the_weights_alone(model, stars, tmp_path):
+    exact = model.to("cpu", precision="float32").embed(stars)
+    before = model.sha256
+    rounded = model.to("cpu", precision="int8").embed(stars)
+    cosine = (exact * rounded).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(rounded, axis=1)
+    assert cosine.min() > 0.995 and not np.array_equal(exact, rounded)
+    assert Model.load(model.save(tmp_path / "m.safetensors")).sha256 == before
+    np.testing.assert_array_equal(model.to("cpu", precision="float32").embed(stars), exact)
+
+
+def test_eight_bit_layers_that_torch_does_not_have_are_told(model, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.ao.quantization", None)
+    with pytest.raises(DataError, match="no 8-bit linear layers"):
+        model.to("cpu", precision="int8")
