@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, OutputError, ReadError
+from .output import Output
 
 if TYPE_CHECKING:
+    from astropy.table import QTable
+
     from ..models import Model
     from ..search import Index
 
@@ -31,26 +35,34 @@ def add_arguments(verb: str, parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--instrument", help="only spectra of this instrument")
     parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="table to write (.ecsv, .fits or .parquet); printed "
                                                                          "without it")
+    parser.add_argument("--format", choices=("ecsv", "fits", "parquet"), help="where the suffix of OUT does not say")
 
 
 def run(options: argparse.Namespace) -> int:
     """Index or search; give 0, or 1 where no file could be read."""
     from ..models import load_model
+
+    if options.command == "index":
+        Output(options.output, form="ecsv", overwrite=options.overwrite)  # refuses what can't be written
+        return _index(load_model(options.model, device=options.device), options)
+    output = None
+    if options.output is not None:
+        output = Output(options.output, form=options.format, overwrite=options.overwrite)
+    index = _open(options)
+    model = load_model(options.model, device=options.device)
+    index.check(model)
+    return _search(index, model, output, options)
+
+
+def _open(options: argparse.Namespace) -> Index:
+    """Load the index, and refuse now what it will not answer after all the files are read."""
+    import numpy as np
+
     from ..search import Index
 
-    if options.output is not None and options.output.exists() and not options.overwrite:
-        raise OutputError(f"{options.output} exists already: choose another name, or say --overwrite")
-    index = None
-    if options.command == "search":
-        if options.output is not None:
-            from .formats import check, of_suffix
-
-            check(of_suffix(options.output))
-        index = Index.load(options.index)
-    model = load_model(options.model, device=options.device)
-    if index is not None:
-        index.check(model)
-    return _search(index, model, options) if index is not None else _index(model, options)
+    index = Index.load(options.index)
+    index.nearest(np.zeros((0, index.embeddings.shape[1])), options.k, instrument=options.instrument)
+    return index
 
 
 def _index(model: Model, options: argparse.Namespace) -> int:
@@ -63,7 +75,7 @@ def _index(model: Model, options: argparse.Namespace) -> int:
     return 0
 
 
-def _search(index: Index, model: Model, options: argparse.Namespace) -> int:
+def _search(index: Index, model: Model, output: Output | None, options: argparse.Namespace) -> int:
     import numpy as np
 
     asked = _embedded(model, options)
@@ -77,19 +89,49 @@ def _search(index: Index, model: Model, options: argparse.Namespace) -> int:
     rows = np.flatnonzero(good)[np.asarray(found["query"])]
     for place, name in enumerate(("id", "file")):
         found.add_column(np.asarray(asked.table[name])[rows], index=1 + place, name=f"query_{name}")
-    if options.output is None:
+    if output is None:
         print("\n".join(found["query_id", "similarity", "id", "instrument", "file"].pformat(max_lines=-1, max_width=-1)))
     else:
-        found.write(options.output, overwrite=options.overwrite)
+        _write(found, output)
         print(f"{options.output}: {len(found):,} neighbours of {int(good.sum()):,} stars", file=sys.stderr)
     return 0
+
+
+def _write(table: QTable, output: Output) -> None:
+    """Write a table under a temporary name and rename it."""
+    temporary = output.path.with_name(f".{output.path.name}.new")
+    try:
+        with warnings.catch_warnings():  # astropy keeps a unit that FITS does not know (dex) in its own words
+            warnings.filterwarnings("ignore", message=".*could not be saved in native FITS format")
+            if output.form == "fits":
+                _to_ascii(table)
+            table.write(temporary, format="ascii.ecsv" if output.form == "ecsv" else output.form, overwrite=True)
+        os.replace(temporary, output.path)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{output.path} cannot be written as {output.form}: {error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _to_ascii(table: QTable) -> None:
+    """Escape what FITS can't hold in texts, as the other verbs do."""
+    import numpy as np
+
+    from .formats import _ascii
+
+    for name in table.colnames:
+        column = table[name]
+        if column.dtype.kind == "U":
+            plain = _ascii({name: np.ma.getdata(column)})[name]
+            options = {"mask": column.mask} if hasattr(column, "mask") else {}
+            table[name] = type(column)(plain, description=column.info.description, **options)
 
 
 def _embedded(model: Model, options: argparse.Namespace) -> Index:
     from tqdm import tqdm
 
     from ..models import inputs
-    from ..search.index import embedded, from_pieces
+    from ..search.building import embedded, from_pieces
 
     files = inputs.find_files(options.files, recursive=options.recursive)
     pieces: list[tuple[inputs.Piece, Any]] = []

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..compat import Spectrum, SpectrumList
-    from ..search import Index
+    from .portrait import Searchable
 
 
 class Model:
@@ -305,14 +305,14 @@ class Model:
 
         return fit(self, data, labels, head=head, stars=stars, keep=keep, seed=seed, progress=progress)
 
-    def card(self, star: Any, *, index: Index | None = None, to: Sequence[str] | None = None,
+    def card(self, star: Any, *, index: Searchable | None = None, to: Sequence[str] | None = None,
              path: str | os.PathLike | None = None) -> Figure:
         """Draw what the model makes of a star: spectrum, reconstruction, translations, labels, neighbours.
 
         Parameters
         ----------
         star : Spectrum or other single star
-        index : Index, optional
+        index : astrofm.Index, optional
             Where neighbours are looked up.
         to : sequence of str, optional
             Instruments to translate to; the model's others by default.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from astropy import units as u
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..compat import Spectrum
-    from ..search import Index
     from .model import Model
 
 #: colours of what was seen, of what the model says, and of its errors
@@ -26,7 +25,17 @@ SEEN, SAID, ERROR = "0.35", "#c1440e", "#f2c9b0"
 PANELS, CLASSES, NEIGHBOURS, DRAWS = 6, 6, 8, 4000
 
 
-def draw(model: Model, star: Any, *, index: Index | None = None, to: Sequence[str] | None = None) -> Figure:
+class Searchable(Protocol):
+    """What a card asks of an index."""
+
+    def check(self, model: Model) -> None:
+        """Raise an error unless the model made it."""
+
+    def nearest(self, query: np.ndarray, k: int) -> Any:
+        """Give a table of the nearest stars."""
+
+
+def draw(model: Model, star: Any, *, index: Searchable | None = None, to: Sequence[str] | None = None) -> Figure:
     """Draw the card of a star; see `Model.card`.
 
     Raises
@@ -153,7 +162,7 @@ def _drawn(model: Model, embedding: np.ndarray, label: Any) -> np.ndarray | None
     return None
 
 
-def _neighbours_panel(axis: Any, index: Index, embedding: np.ndarray) -> None:
+def _neighbours_panel(axis: Any, index: Searchable, embedding: np.ndarray) -> None:
     axis.axis("off")
     found = index.nearest(embedding, NEIGHBOURS)
     columns = [name for name in found.colnames if name not in ("file", "error", "n_bad")][:8]

@@ -46,9 +46,27 @@ class QueryPooling(nn.Module):
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         """Pool ``(n, t, source)`` into ``(n, dim)``."""
-        query = self.query.expand(len(tokens), -1, -1)
-        pooled = self.attention(query, tokens, tokens, need_weights=False)[0]
-        return self.features(self.norm(self.dropout(pooled))[:, 0])
+        return self.features(self.norm(self.dropout(self._attended(tokens))))
+
+    def _attended(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Attend with the one query there is.
+
+        A score is a product of tokens with one vector a head, and values are projected after they are averaged: the same
+        numbers as by projecting every token, for a hundredth of the work.
+        """
+        part, dim = self.attention, self.query.shape[-1]
+        weights = (part.in_proj_weight.chunk(3) if part.in_proj_weight is not None
+                   else (part.q_proj_weight, part.k_proj_weight, part.v_proj_weight))
+        bias_q, _, bias_v = part.in_proj_bias.chunk(3)  # that of the keys shifts all scores alike
+        heads, width = part.num_heads, dim // part.num_heads
+        query = nn.functional.linear(self.query[0, 0], weights[0], bias_q).view(heads, 1, width)
+        asked = (query @ weights[1].view(heads, width, -1))[:, 0] * width**-0.5
+        share = (tokens @ asked.T).softmax(dim=1).transpose(1, 2)
+        share = nn.functional.dropout(share, part.dropout, self.training)
+        mean = share @ tokens
+        value = torch.einsum("nhs,hws->nhw", mean, weights[2].view(heads, width, -1))
+        value = value + share.sum(2, keepdim=True) * bias_v.view(heads, width)
+        return part.out_proj(value.flatten(1))
 
 
 class Projection(nn.Module):

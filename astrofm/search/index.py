@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,6 @@ import numpy as np
 from astropy.table import QTable, Table, hstack
 
 from ..errors import DataError
-from ..models import answers, inputs
 from .storage import read_index, write_index
 
 if TYPE_CHECKING:
@@ -19,6 +17,8 @@ if TYPE_CHECKING:
 
 #: rows of the index, and queries, compared at a time
 ROWS, QUERIES = 32_768, 256
+#: columns that an answer has itself
+OWN = ("query", "similarity", "query_id", "query_file")
 
 
 class Index:
@@ -35,17 +35,25 @@ class Index:
     model, sha256 : str
         Name and hash of the model that embedded them.
     shared : int
-        How many of the ``d`` numbers the instruments share: those are compared.
+        How many of the ``d`` numbers the instruments share, the first ones: those are compared.
+
+    Raises
+    ------
+    DataError
+        The table has another number of rows, or a column that an answer has itself.
 
     Notes
     -----
-    The search is exact: every star is compared, in blocks, so memory stays that of the embeddings.
+    The search is exact: every star is compared, in float32 and in blocks, so memory stays that of the embeddings.
     """
 
     def __init__(self, embeddings: np.ndarray, table: Table, *, model: str, sha256: str, shared: int | None = None):
         if embeddings.ndim != 2 or len(embeddings) != len(table):
             raise DataError(f"embeddings have shape {embeddings.shape}, the table has {len(table)} rows: "
                             "a row a star is wanted")
+        twice = [name for name in table.colnames if name in OWN]
+        if twice:
+            raise DataError(f"the table has a column {twice[0]!r}, which the answer of a search has itself: rename it")
         self.embeddings = np.asarray(embeddings, np.float32)
         self.table, self.model, self.sha256 = QTable(table, copy=False), model, sha256
         self.shared = embeddings.shape[1] if shared is None else int(shared)
@@ -80,12 +88,13 @@ class Index:
         -------
         QTable
             Closest first: ``similarity`` (cosine, 1 for the same direction) and the columns of `table`; before them,
-            where several queries were given, ``query``, the row of the query.
+            where several queries were given, ``query``, the row of the query. Of stars equally near, the first of the
+            index.
 
         Raises
         ------
         DataError
-            A query of another size or not finite, or an instrument that the index does not hold.
+            A query of another size, not finite or zero, or an instrument that the index does not hold.
         """
         query = np.asarray(query, np.float32)
         many = np.atleast_2d(query)
@@ -95,6 +104,9 @@ class Index:
         bad = np.flatnonzero(~np.isfinite(many).all(axis=1))
         if len(bad):
             raise DataError(f"query {bad[0]} is not finite: its spectrum could not be embedded")
+        bad = np.flatnonzero(~many[:, : self.shared].any(axis=1))
+        if len(bad):
+            raise DataError(f"query {bad[0]} is zero: it has no direction")
         if k < 1:
             raise DataError(f"k is {k}: ask for one neighbour or more")
         usable = self._usable(instrument)
@@ -148,8 +160,8 @@ class Index:
         if instrument is not None:
             own = np.asarray(self.table["instrument"]) == instrument
             if not own.any():
-                there = ", ".join(sorted(set(map(str, self.table["instrument"]))))
-                raise DataError(f"the index holds nothing of {instrument!r}, only of {there}")
+                there = ", ".join(sorted(set(map(str, self.table["instrument"])) - {""}))
+                raise DataError(f"the index holds nothing of {instrument!r}, only of {there or 'nothing'}")
             usable &= own
         return usable
 
@@ -163,62 +175,20 @@ class Index:
             if not len(here):
                 continue
             score = query @ (self.embeddings[here, : self.shared] / self._norm[here, None]).T
-            order = (np.argpartition(score, len(here) - k, axis=1)[:, -k:] if len(here) > k
-                     else np.broadcast_to(np.arange(len(here)), score.shape))
+            order = _largest(score, k)
             best = np.concatenate([best, np.take_along_axis(score, order, 1)], axis=1)
             rows = np.concatenate([rows, here[order]], axis=1)
             order = np.lexsort((rows, -best), axis=1)[:, :k]
             best, rows = np.take_along_axis(best, order, 1), np.take_along_axis(rows, order, 1)
-        return best, rows
+        return best.clip(-1, 1), rows
 
 
-def build_index(model: Model, data: Any, table: Table | None = None) -> Index:
-    """Embed stars and make them searchable.
-
-    Parameters
-    ----------
-    model : Model
-    data : Spectrum, list, Batch, path or list of paths
-        Instruments may be mixed. Stars that can't be read or embedded stay in the table, with the reason, and are never
-        found.
-    table : Table, optional
-        More about the stars, a row a star in the same order.
-
-    Returns
-    -------
-    Index
-
-    Raises
-    ------
-    DataError
-        The table has another number of rows than there are stars, or a column that the index has itself.
-    """
-    return from_pieces(model, inputs.work(data, lambda batch: embedded(model, batch)), table)
-
-
-def embedded(model: Model, batch: Any) -> dict[str, Any]:
-    """Give what an index keeps of a batch."""
-    embedding, star = model.core.embed(batch), answers.star_values(batch)
-    return {**star, "embedding": embedding, "flags": model.core.flags(batch, star, embedding)}
-
-
-def from_pieces(model: Model, pieces: Sequence[tuple[inputs.Piece, Any]], table: Table | None = None) -> Index:
-    """Make an index of embedded pieces of a stream."""
-    column = answers.embedding_column(model.dim)
-    columns = (*answers.FIRST, *answers.LAST)
-    n = sum(len(piece) for piece, _ in pieces)
-    arrays = answers.fill((*columns, column), n, pieces)
-    own = answers.make_table(columns, arrays)
-    if table is not None:
-        if len(table) != n:
-            raise DataError(f"the table has {len(table)} rows and there are {n} stars: give a row for each, in the same "
-                            "order")
-        twice = [name for name in table.colnames if name in own.colnames and name != "id"]
-        if twice:
-            raise DataError(f"the table has a column {twice[0]!r}, which the index has itself: rename it")
-        more = QTable(table)
-        more.remove_columns([name for name in ("id",) if name in more.colnames])
-        own = hstack([own, more]) if more.colnames else own
-    shared = getattr(model.aligner, "shared", model.dim)
-    return Index(arrays[column.name], own, model=model.name, sha256=model.sha256,
-                 shared=shared if isinstance(shared, int) else model.dim)
+def _largest(score: np.ndarray, k: int) -> np.ndarray:
+    """Give the columns of the ``k`` largest of each row, in any order; the first columns of equal ones; ``(n, k)``."""
+    if score.shape[1] <= k:
+        return np.broadcast_to(np.arange(score.shape[1]), score.shape)
+    order = np.argpartition(score, score.shape[1] - k, axis=1)[:, -k:]
+    least = np.take_along_axis(score, order[:, :1], 1)
+    for row in np.flatnonzero((score >= least).sum(axis=1) > k):
+        order[row] = np.argsort(-score[row], kind="stable")[:k]
+    return order
