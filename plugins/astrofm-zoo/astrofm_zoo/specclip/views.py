@@ -11,7 +11,7 @@ from astrofm.data import Batch
 from astrofm.errors import DataError
 
 from .backbones import LRS_PIXELS, XP_PIXELS
-from .continuum import published_continuum
+from .continuum import BLUE, published_continuum
 
 #: log10 of the first wavelength (Angstrom) and of the step, of the pixels that the LRS transformer reads
 LRS_FIRST, LRS_STEP = 3.602, 1e-4
@@ -20,6 +20,8 @@ XP_FIRST, XP_STEP, XP_ONE = 3360.0, 20.0, 107
 #: a continuum this flat (deviation of its logarithm) and this near to 1 has been divided out before: those of real
 #: stars in units of flux deviate by more than 0.02
 FLAT, ONE = 0.015, 0.03
+#: Angstrom beyond the range of the blue envelope that its median filter sees
+BEYOND = 8.0
 
 
 def lrs_grid() -> torch.Tensor:
@@ -59,6 +61,8 @@ def lrs_view(batch: Batch) -> torch.Tensor:
             f"out its {LRS_PIXELS} itself; the batch has {wave.shape[-1]} wavelengths, {wave.flatten()[0]:.1f}-"
             f"{wave.flatten()[-1]:.1f}: give the spectrum as the survey does, neither resampled nor cut nor normalised")
     flux = bridge(place, batch.value.double(), batch.mask)
+    wave = wave[wave <= BLUE[1] + BEYOND]  # what lies redwards changes nothing here
+    flux = flux[:, : len(wave)].contiguous()
     curve = published_continuum(wave, flux)
     inside = (wave >= 3800) & (wave <= 5600)
     level = curve[:, inside]
