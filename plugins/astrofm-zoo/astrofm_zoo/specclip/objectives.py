@@ -125,8 +125,12 @@ class Alignment(Objective):
     def _embedded(self, seen: Sequence[torch.Tensor]) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
         spectra = dict(zip(self.instruments, seen, strict=True))
         with torch.no_grad():
-            tokens = {name: getattr(self.encoder, SIDES[name])(flux) for name, flux in spectra.items()}
-        return spectra, {name: self.aligner.projections(x.float(), SIDES[name]) for name, x in tokens.items()}
+            tokens = {name: self._tokens(SIDES[name], flux) for name, flux in spectra.items()}
+        return spectra, {name: self.aligner.projections(x, SIDES[name]) for name, x in tokens.items()}
+
+    def _tokens(self, side: str, flux: torch.Tensor) -> torch.Tensor:
+        size = self.encoder.cpu_batch if flux.device.type == "cpu" else len(flux)  # small pieces stay in a CPU's cache
+        return torch.cat([getattr(self.encoder, side)(part).float() for part in flux.split(size)])
 
     def _decoded(self, spectra: dict[str, torch.Tensor], embedding: dict[str, torch.Tensor],
                  what: str) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
