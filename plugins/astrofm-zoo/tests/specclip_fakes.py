@@ -123,12 +123,16 @@ def checkpoint(kind, *, size=SMALL, fused=False, seed=0, heads=6):
 
 
 def published_tokens(state, flux, heads):
-    """Run the published transformer of LAMOST spectra on normalised flux, straight from its tensors."""
-    deviation = flux.std(dim=1, keepdim=True)
-    z = (flux - flux.mean(dim=1, keepdim=True)) / deviation
-    x = torch.stack([z[:, start: start + 20] for start in range(0, 1450, 10)][:145], dim=1)
-    x = F.pad(F.pad(x, (1, 0)), (0, 0, 1, 0))
-    x[:, 0, 0] = deviation[:, 0].log10()
+    """Run the published transformer of LAMOST or XP spectra on normalised flux, straight from its tensors."""
+    deviation, mean = flux.std(dim=1, keepdim=True), flux.mean(dim=1, keepdim=True)
+    z = (flux - mean) / deviation
+    if state["data_embed.weight"].shape[1] == 3:  # XP: a token a pixel, mean and deviation in front
+        x = F.pad(F.pad(z[..., None], (2, 0)), (0, 0, 1, 0))
+        x[:, 0, :2] = torch.cat([mean, deviation], dim=1)
+    else:
+        x = torch.stack([z[:, start: start + 20] for start in range(0, 1450, 10)][:145], dim=1)
+        x = F.pad(F.pad(x, (1, 0)), (0, 0, 1, 0))
+        x[:, 0, 0] = deviation[:, 0].log10()
     x = _linear(state, "data_embed", x) + state["position_embed.weight"][: x.shape[1]]
     n, t, d = x.shape
     width = d // heads
