@@ -12,7 +12,9 @@ from .parts import PartTests, close, vectors
 #: unit of each label of the vocabulary; None for classes
 VOCABULARY = {
     "teff": "K", "logg": "dex", "fe_h": "dex", "alpha_m": "dex", "mg_fe": "dex", "c_fe": "dex", "n_fe": "dex",
-    "vmic": "km/s", "vsini": "km/s", "rv": "km/s", "a_v": "mag", "mass": "Msun", "age": "Gyr", "period": "d",
+    **{f"{x}_fe": "dex" for x in ("alpha", "o", "al", "si", "ca", "ti", "mn", "ni", "cr")},
+    "vmic": "km/s", "vsini": "km/s", "rv": "km/s", "a_v": "mag", "e_bp_rp": "mag", "mass": "Msun", "radius": "Rsun",
+    "age": "Gyr", "delta_nu": "uHz", "nu_max": "uHz", "period": "d",
     "spectral_type": None,
 }
 

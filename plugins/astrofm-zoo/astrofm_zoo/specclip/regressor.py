@@ -20,7 +20,7 @@ from astrofm.models.pickles import read_checkpoint
 LABELS = {
     "teff": ("K", "effective temperature"), "logg": ("dex", "log10 of surface gravity in cm/s2"),
     "fe_h": ("dex", "iron abundance relative to the Sun"), "alpha_fe": ("dex", "alpha elements relative to iron"),
-    "ebprp": ("mag", "reddening E(BP-RP)"), "rv": ("km/s", "radial velocity"),
+    "e_bp_rp": ("mag", "reddening E(BP-RP)"), "rv": ("km/s", "radial velocity"),
     **{f"{x}_fe": ("dex", f"{x.capitalize()} relative to iron") for x in ("c", "n", "mg", "o", "al", "si", "ca", "ti", "mn",
                                                                           "ni", "cr")}}
 
