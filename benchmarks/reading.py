@@ -13,11 +13,11 @@ import time
 from pathlib import Path
 
 import numpy as np
-from astrofm_lamost import fitsfile
 from astrofm_lamost.instrument import KEYS
 from astrofm_lamost.layouts import FIRST, PIXELS, STEP
 from astropy.io import fits
 
+from astrofm.data import fitsfile
 from astrofm.registry import get_instrument
 
 

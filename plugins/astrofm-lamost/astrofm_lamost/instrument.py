@@ -12,11 +12,11 @@ from astropy.nddata import InverseVariance
 
 from astrofm.compat import Spectrum
 from astrofm.data import Batch, LineSpread
+from astrofm.data.ahead import read_ahead
+from astrofm.data.fitsfile import Header, read_bytes
 from astrofm.errors import ReadError
 from astrofm.interfaces import SpectrumInstrument
 
-from .ahead import read_ahead
-from .fitsfile import Header, read_bytes
 from .layouts import GRID, MEDIUM, PIXELS, Contents, parse
 
 #: what travels of the header: our name, the survey's keywords in order of preference, and the type

@@ -23,9 +23,9 @@ from pathlib import Path
 
 import numpy as np
 
+from astrofm.data.fitsdata import image, table
+from astrofm.data.fitsfile import BLOCK, Header, read_bytes
 from astrofm.errors import ReadError
-
-from .fitsfile import BLOCK, DTYPES, Header, array, read_bytes
 
 #: log10 of the wavelength (Angstrom) of the first pixel of the grid, and the step
 FIRST, STEP = 3.5682, 1e-4
@@ -36,7 +36,6 @@ GRID = 10 ** (FIRST + STEP * np.arange(PIXELS))
 PIXEL = GRID * (np.log(10) * STEP)
 #: names of the tables of medium-resolution files
 MEDIUM = ("COADD_", "B-", "R-")
-COLUMNS = {"A": "u1", "L": "u1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 #: a file's wavelengths may be off the lattice by this part of a pixel (single precision gives 0.02)
 TOLERANCE = 0.1
 
@@ -123,7 +122,7 @@ def is_medium_resolution(header: Header) -> bool:
 
 
 def _image(path: Path, data: bytes, header: Header) -> tuple[np.ndarray | None, ...]:
-    count, rows, bits = header.number("NAXIS1"), header.number("NAXIS2"), header.get("BITPIX")
+    rows, bits = header.number("NAXIS2"), header.get("BITPIX")
     said = header.get("EXTEN0") or " ".join(str(header.get(f"ROW{k}", "")) for k in range(1, 6))
     names = tuple(re.findall("[a-z]+", str(said).lower()))
     if rows != 5 or names[:2] + names[3:] != ("flux", "inverse", "andmask", "ormask"):
@@ -131,10 +130,9 @@ def _image(path: Path, data: bytes, header: Header) -> tuple[np.ndarray | None, 
                         "'Flux Inverse Wavelength Andmask Ormask' (or Subcontinuum)")
     if names[2] not in ("wavelength", "subcontinuum") or bits not in (-32, -64):
         raise ReadError(f"{path}: the third row is called {names[2]!r} and BITPIX is {bits}: no layout of LAMOST's")
-    _refuse_scaling(path, header, ("BSCALE", "BZERO"))
-    image = array(path, data, header.stop, DTYPES[bits], rows * count).reshape(rows, count)
-    _check_end(path, data, header.stop + image.nbytes)
-    return image[0], image[1], image[2] if names[2] == "wavelength" else None, image[3]
+    found = image(path, data, header)
+    _check_end(path, data, header.stop + found.nbytes)
+    return found[0], found[1], found[2] if names[2] == "wavelength" else None, found[3]
 
 
 def _table(path: Path, data: bytes, primary: Header) -> tuple[np.ndarray, ...]:
@@ -144,30 +142,13 @@ def _table(path: Path, data: bytes, primary: Header) -> tuple[np.ndarray, ...]:
         raise ReadError(f"{path} is a LAMOST medium-resolution spectrum, not LRS: no installed instrument reads it")
     if header.get("XTENSION") != "BINTABLE" or name != "COADD" or header.number("NAXIS2") != 1:
         raise ReadError(f"{path}: expected a table COADD of one row, found {header.get('XTENSION')!r} {name!r}")
-    columns, place = {}, header.stop
-    for k in range(1, min(header.number("TFIELDS"), 999) + 1):
-        form = re.fullmatch(r"(\d*)([ALBIJKED])", str(header.get(f"TFORM{k}", "")))
-        if not form:
-            raise ReadError(f"{path}: column {k} has the format {header.get(f'TFORM{k}')!r}: no layout of LAMOST's")
-        _refuse_scaling(path, header, (f"TSCAL{k}", f"TZERO{k}"))
-        column = array(path, data, place, COLUMNS[form[2]], int(form[1] or 1))
-        columns[header.get(f"TTYPE{k}")] = column
-        place += column.nbytes
+    row = table(path, data, header)[0]
     wanted = ("FLUX", "IVAR", "WAVELENGTH", "ANDMASK")
-    missing = [key for key in wanted if key not in columns]
-    if missing or len({len(columns[key]) for key in wanted}) != 1:
+    missing = [key for key in wanted if key not in row.dtype.names]
+    if missing or len({np.shape(row[key]) for key in wanted}) != 1 or np.ndim(row["FLUX"]) != 1:
         raise ReadError(f"{path}: the table lacks {', '.join(missing) or 'columns of one length'}")
-    if place - header.stop != header.number("NAXIS1"):
-        raise ReadError(f"{path}: its columns take {place - header.stop} bytes and NAXIS1 says {header.get('NAXIS1')}: "
-                        "fetch it again")
-    _check_end(path, data, place)
-    return tuple(columns[key] for key in wanted)
-
-
-def _refuse_scaling(path: Path, header: Header, keys: tuple[str, str]) -> None:
-    for key, neutral in zip(keys, (1, 0), strict=True):
-        if header.get(key, neutral) != neutral:
-            raise ReadError(f"{path}: {key} = {header.get(key)!r}; LAMOST's files are not scaled: fetch it again")
+    _check_end(path, data, header.stop + row.nbytes)
+    return tuple(row[key] for key in wanted)
 
 
 def _check_end(path: Path, data: bytes, end: int) -> None:

@@ -109,7 +109,7 @@ def test_catalogues_and_gzip_bombs_are_not_unpacked(tmp_path, instrument, monkey
     plain = image(tmp_path / "spec.fits")
     packed = tmp_path / "bomb.fits.gz"
     packed.write_bytes(gzip.compress(plain.read_bytes() + bytes(2**20)))
-    monkeypatch.setattr("astrofm_lamost.fitsfile.LARGEST_FILE", 2**16)
+    monkeypatch.setattr("astrofm.data.fitsfile.LARGEST_FILE", 2**16)
     for path in (plain, packed):
         with pytest.raises(ReadError, match="too many for one spectrum"):
             instrument.read(path)

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from astrofm.errors import ReadError
-
+from ..errors import ReadError
 from .fitsfile import GZIP, stored_bytes, unpack
 
 #: packed files that are on their way at a time
@@ -17,7 +16,7 @@ AHEAD = 32
 
 
 def read_ahead(paths: Sequence[Path]) -> Iterator[tuple[Path, bytes | ReadError]]:
-    """Give the bytes of each file as `~astrofm_lamost.fitsfile.read_bytes` does, or why there are none, in order.
+    """Give the bytes of each file as `~astrofm.data.fitsfile.read_bytes` does, or why there are none, in order.
 
     Parameters
     ----------
