@@ -104,7 +104,7 @@ def make_job(model: Model, options: argparse.Namespace) -> Job:
     """Say what the verb does and which columns it gives."""
     from ..models import answers
 
-    meta = {**model._provenance(), "verb": options.command}
+    meta = {**model.provenance(), "verb": options.command}
     asked = {"precision": options.precision}
     if options.command == "predict":
         return Job("predict", model.columns(), model.core.predict, meta, asked)

@@ -24,6 +24,8 @@ class Aligner(nn.Module, ABC):
     dim: int = 0
     #: whether it pools sequences of tokens ``(n, t, source_dim)``, and does not take one vector a star
     takes_tokens: bool = False
+    #: whether it decodes spectra at all
+    decodes: bool = True
     #: instruments whose spectra it decodes relative to something, and to what ("its continuum"), on `pixels` of its own
     normalised: Mapping[str, str] = {}
     #: instruments whose own spectra it decodes at mean 0 and standard deviation 1

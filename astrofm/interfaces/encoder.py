@@ -25,8 +25,12 @@ class Encoder(nn.Module, ABC):
     dim: int = 0
     #: whether it gives a sequence of tokens a star, for an aligner that pools them, and not one vector
     gives_tokens: bool = False
+    #: whether it takes spectra divided by their continuum only
+    over_continuum: bool = False
     #: stars it takes at a time on a CPU: as fast as larger batches, and memory stays flat
     cpu_batch: int = 48
+    #: whether ``"auto"`` precision is float32 for it: where rounding changes its answers
+    keeps_float32: bool = False
     #: instruments it can embed; None for any wavelength or cadence
     instruments: tuple[str, ...] | None = None
 
@@ -45,7 +49,7 @@ class Encoder(nn.Module, ABC):
         Returns
         -------
         Tensor, shape ``(n, dim)``, or ``(n, t, dim)`` where `gives_tokens` is set
-            On the device of the encoder's weights.
+            On the device of the encoder's weights. A token that is absent is NaN.
 
         Raises
         ------

@@ -87,7 +87,7 @@ class Core:
         size, plain = batch_size(self.device, self.parts.encoder), replace(batch, meta={})
         embedding = np.full((len(batch), self.parts.aligner.dim), np.nan, np.float32)
         rows = np.flatnonzero(~np.asarray(batch.mask, bool).all(axis=1)) if plain.value.shape[1] else []
-        with autocast(self.precision, self.device):  # once: the weights are rounded at its start
+        with autocast(self.precision, self.device, self.parts.encoder):  # once: the weights are rounded at its start
             for start in range(0, len(rows), size):
                 chosen = rows[start: start + size]
                 own = self._encoder.embed(plain[chosen]).float()

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from ..errors import DataError, ModelFileError
-from ..interfaces.encoder import Encoder
 from ..training import Loss, Objective, ShardedData, Team, train
 from ..training.seen import keep_seen
 from .files import open_model
@@ -83,7 +82,7 @@ def learn(recipe: Recipe, data: ShardedData, folder: Path, *, start: Sequence[Pa
     if team.first:
         for part in (encoder, aligner):
             part.to("cpu")
-        model = Model(encoder, aligner, {}, card={
+        model = Model(encoder, aligner, {name: head.to("cpu").eval() for name, head in objective.heads.items()}, card={
             "name": recipe.name, "instruments": list(recipe.instruments), **recipe.card, "provenance": {
                 "recipe": json.loads(json.dumps(asdict(recipe))), "data_sha256": data.sha256, "stars": len(learned),
                 "started_from": [open_model(Path(p)).sha256 for p in start]}})
@@ -108,11 +107,12 @@ def make(recipe: Recipe, start: Sequence[Path] = ()) -> Objective:
             parts.append(get_part(kinds, told["name"])(**told["arguments"]))
         except (TypeError, ValueError) as error:
             raise DataError(f"{kinds[:-1]} {told['name']!r} can't be built from the recipe's arguments: {error}") from error
-    _take_over(parts[0], start)
     try:
-        return kind(*parts, recipe.instruments, **recipe.objective["arguments"])
+        objective = kind(*parts, recipe.instruments, **recipe.objective["arguments"])
     except TypeError as error:
         raise DataError(f"objective {recipe.objective['name']!r} takes no such arguments: {error}") from error
+    _take_over(objective, start)
+    return objective
 
 
 def check(objective: Objective, batches: Sequence[Sequence[torch.Tensor]]) -> dict[str, float]:
@@ -140,7 +140,7 @@ def stars_of_step(count: int, stars: int, step: int, *, seed: int) -> np.ndarray
 
 def _seen(recipe: Recipe, objective: Objective, data: ShardedData, folder: Path, team: Team,
           progress: Callable[[str], None]) -> list[np.ndarray]:
-    key = json.dumps([recipe.objective["name"], type(objective.encoder).name])
+    key = json.dumps([recipe.objective, recipe.encoder], sort_keys=True)
     for turn in (True, False):  # one process prepares, the others wait and find it done
         if team.first is turn:
             found = [keep_seen(data, name, objective.see, folder / "seen", key=key, progress=progress)
@@ -167,17 +167,26 @@ def _stars(recipe: Recipe, data: ShardedData, seen: Sequence[np.ndarray]) -> tup
     return found[0], found[1][order]
 
 
-def _take_over(encoder: Encoder, start: Sequence[Path]) -> None:
-    own = encoder.state_dict()
-    taken: set[str] = set()
+def _take_over(objective: Objective, start: Sequence[Path]) -> None:
+    """Give the parts the weights of the models to start from; none may be left without."""
+    own = {"encoder": objective.encoder, "aligner": objective.aligner,
+           **{f"heads.{name}": head for name, head in objective.heads.items()}}
+    own = {name: part for name, part in own.items() if name.split(".")[0] in objective.takes_over}
+    lacking = {f"{place}.{name}" for place, part in own.items() for name in part.state_dict()} if start else set()
     for path in start:
         model = Model.load(path)
-        theirs = {name: x for name, x in model.encoder.state_dict().items() if name in own and x.shape == own[name].shape}
-        if not theirs:
-            raise ModelFileError(f"{path} ({model.name}) has no weights for the recipe's encoder: are its sizes the "
-                                 "recipe's?")
-        encoder.load_state_dict(theirs, strict=False)
-        taken |= set(theirs)
-    if start and taken != set(own):
-        raise ModelFileError(f"the models to start from give no weights to {sorted(set(own) - taken)[0]!r} of the recipe's "
-                             "encoder: name one for each instrument with --start")
+        theirs = {"encoder": model.encoder, "aligner": model.aligner, **{f"heads.{k}": v for k, v in model.heads.items()}}
+        taken = set()
+        for place, part in own.items():
+            wanted = part.state_dict()
+            given = theirs[place].state_dict() if place in theirs else {}
+            given = {name: x for name, x in given.items() if name in wanted and x.shape == wanted[name].shape}
+            part.load_state_dict(given, strict=False)
+            taken |= {f"{place}.{name}" for name in given}
+        if not taken:
+            raise ModelFileError(f"{path} ({model.name}) has no weights for the recipe's "
+                                 f"{' or '.join(objective.takes_over)}: are its sizes the recipe's?")
+        lacking -= taken
+    if lacking:
+        raise ModelFileError(f"the models to start from give no weights to {sorted(lacking)[0]!r} of the recipe: name one "
+                             "for each instrument with --start")

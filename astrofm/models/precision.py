@@ -30,16 +30,18 @@ def has_bfloat16(device: torch.device) -> bool:
     return any(getattr(torch.cpu, name, bool)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
 
 
-def autocast(precision: str, device: torch.device) -> AbstractContextManager:
+def autocast(precision: str, device: torch.device, encoder: Encoder) -> AbstractContextManager:
     """Give the context in which an encoder runs.
 
     Parameters
     ----------
     precision : str
-        ``"float32"`` (also around ``"int8"`` layers), ``"bfloat16"``, or ``"auto"``: bfloat16 where the processor has it.
+        ``"float32"`` (also around ``"int8"`` layers), ``"bfloat16"``, or ``"auto"``: bfloat16 where the processor has it and
+        the encoder does not keep float32.
     device : torch.device
+    encoder : Encoder
     """
-    if precision == "bfloat16" or (precision == "auto" and has_bfloat16(device)):
+    if precision == "bfloat16" or (precision == "auto" and not encoder.keeps_float32 and has_bfloat16(device)):
         return torch.autocast(device.type, torch.bfloat16)
     return nullcontext()
 

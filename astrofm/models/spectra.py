@@ -132,7 +132,7 @@ def _translated(model: Model, batch: Batch, target: SpectrumInstrument) -> Itera
     for row in range(len(batch)):
         meta = {**batch.sample(row).meta, "instrument": target.name, "translated_from": batch.instrument,
                 "calibration": str(values["calibration"][row]), "flags": str(values["flags"][row]),
-                "reduced_chi2": float(values["reduced_chi2"][row]), **model._provenance()}
+                "reduced_chi2": float(values["reduced_chi2"][row]), **model.provenance()}
         yield _spectrum(decoded_at(model, target), values["flux"][row], values["error"][row], values["unit"], meta)
 
 
@@ -144,7 +144,7 @@ def _reconstructed(model: Model, batch: Batch) -> Iterator[Spectrum]:
     for row in range(len(batch)):
         meta = {**batch.sample(row).meta, "instrument": source.name, "calibration": str(values["calibration"][row]),
                 "n_filled": int(filled[row]), "flags": str(values["flags"][row]),
-                "reduced_chi2": float(values["reduced_chi2"][row]), **model._provenance()}
+                "reduced_chi2": float(values["reduced_chi2"][row]), **model.provenance()}
         yield _spectrum(at, values["flux"][row], values["error"][row], values["unit"], meta)
 
 

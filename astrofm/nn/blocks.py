@@ -31,18 +31,39 @@ class Attention(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         n, t, d = x.shape
         q, k, v = self.qkv(x).reshape(n, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
-        if q.device.type == "cpu" and q.dtype == torch.bfloat16 and t <= SHORT:
-            mixed = _by_products(q, k, v, self.scale)
-        else:
-            mixed = F.scaled_dot_product_attention(q, k, v, scale=self.scale)
-        return self.out(mixed.transpose(1, 2).reshape(n, t, d))
+        return self.out(attend(q, k, v, scale=self.scale).transpose(1, 2).reshape(n, t, d))
 
 
-def _by_products(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float | None) -> torch.Tensor:
+def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, scale: float | None = None,
+           seen: torch.Tensor | None = None) -> torch.Tensor:
+    """Mix values by the softmax of products, by the kernel that is fastest here.
+
+    Parameters
+    ----------
+    q : Tensor, shape ``(n, heads, t, width)``
+    k, v : Tensor, shape ``(n, heads, s, width)``
+    scale : float, optional
+        See `Attention`.
+    seen : Tensor of bool, shape ``(n, s)``, optional
+        False where a token counts for nothing.
+
+    Returns
+    -------
+    Tensor, shape ``(n, heads, t, width)``
+    """
+    if q.device.type == "cpu" and q.dtype == torch.bfloat16 and k.shape[2] <= SHORT:
+        return _by_products(q, k, v, scale, seen)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=None if seen is None else seen[:, None, None], scale=scale)
+
+
+def _by_products(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float | None,
+                 seen: torch.Tensor | None) -> torch.Tensor:
     """Attend by plain batched products: for a few hundred tokens on a CPU twice as fast as the fused kernel."""
     n, heads, t, width = q.shape
-    q, k, v = (part.reshape(n * heads, t, width) for part in (q, k, v))
+    q, k, v = (part.reshape(n * heads, part.shape[2], width) for part in (q, k, v))
     scores = torch.baddbmm(q.new_zeros(1, 1, 1), q, k.transpose(1, 2), beta=0, alpha=scale or width**-0.5)
+    if seen is not None:
+        scores = scores.view(n, heads, t, -1).masked_fill(~seen[:, None, None], -torch.inf).view(n * heads, t, -1)
     return torch.bmm(scores.softmax(-1), v).reshape(n, heads, t, width)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -50,13 +49,7 @@ class GaussianHead(Head):
 
     def _read(self, embedding: torch.Tensor) -> Mapping[str, torch.Tensor]:
         mean, log_error = self.standardised(embedding)
-        value = self.scale.physical(mean)
-        error = log_error.exp() * self.scale.spread
-        error = torch.where(self.scale.log, value * math.log(10) * error, error)
-        columns = {}
-        for k, label in enumerate(self.labels):
-            columns[label.name], columns[f"{label.name}_err"] = value[:, k], error[:, k]
-        return columns
+        return self.scale.columns(self.labels, mean, log_error.exp())
 
 
 class ClassHead(Head):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -43,3 +44,12 @@ class LabelScale(nn.Module):
         """Bring standardised labels ``(..., number of labels)`` back into their units."""
         value = standardised * self.spread + self.centre
         return torch.where(self.log, 10.0 ** value.clamp(-30, 30), value)
+
+    def columns(self, labels: Sequence[Label], value: torch.Tensor, error: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Give the columns of standardised values and errors ``(n, number of labels)`` in the labels' units."""
+        value, error = self.physical(value), error * self.spread
+        error = torch.where(self.log, value * math.log(10) * error, error)
+        found = {}
+        for k, label in enumerate(labels):
+            found[label.name], found[f"{label.name}_err"] = value[:, k], error[:, k]
+        return found

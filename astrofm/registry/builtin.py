@@ -12,17 +12,23 @@ STELLAR_TINY = "4f9345b2e62250e9bfbe6717e02c5bb4309cc474e642193c45354c2b1d7a1f1b
 
 @hookimpl
 def astrofm_encoders() -> list[Card]:
-    """Offer the any-wavelength trunk."""
+    """Offer the any-wavelength trunk, and encoders of tokens of any kind."""
     return [Card("any-wavelength", "astrofm.nn.trunk:AnyWavelengthEncoder",
                  "spectra of any range and sampling, as patches that know wavelength, error and mask",
-                 "arXiv:2111.06377", _LICENSE)]
+                 "arXiv:2111.06377", _LICENSE),
+            Card("pixel-tokens", "astrofm.nn.pixels:PixelTokens",
+                 "continuum-normalised spectra, pixel by pixel, told apart by wavelength", "arXiv:2411.04750", _LICENSE),
+            Card("named-quantities", "astrofm.nn.quantities:NamedQuantities",
+                 "whatever is known of a star by name: coefficients, colours, labels", "arXiv:2308.10944", _LICENSE)]
 
 
 @hookimpl
 def astrofm_aligners() -> list[Card]:
-    """Offer the shared space."""
+    """Offer the shared space, and answers to names."""
     return [Card("shared-space", "astrofm.nn.shared:SharedSpace",
-                 "one space for all instruments, decoded at any wavelength", "arXiv:2103.00020", _LICENSE)]
+                 "one space for all instruments, decoded at any wavelength", "arXiv:2103.00020", _LICENSE),
+            Card("asked-names", "astrofm.nn.asking:AskedNames",
+                 "answers to the names that are asked, by cross-attention to a star's tokens", "arXiv:2308.10944", _LICENSE)]
 
 
 @hookimpl
@@ -30,9 +36,18 @@ def astrofm_heads() -> list[Card]:
     """Offer numbers with errors, and classes with probabilities."""
     return [Card("gaussian", "astrofm.nn.heads:GaussianHead", "numbers, each with its own error",
                  "1994icnn.conf...55N", _LICENSE),
+            Card("asked-numbers", "astrofm.nn.asking:AskedNumbers", "numbers with errors out of answers to names",
+                 "arXiv:2308.10944", _LICENSE),
             Card("posterior", "astrofm.nn.posterior:PosteriorHead", "joint posteriors of labels by a normalising flow",
                  "arXiv:1906.04032", _LICENSE),
             Card("classes", "astrofm.nn.heads:ClassHead", "probabilities of named classes", "", _LICENSE)]
+
+
+@hookimpl
+def astrofm_objectives() -> list[Card]:
+    """Offer labels asked of tokens."""
+    return [Card("asked-labels", "astrofm.training.asked:AskedLabels", "labels of spectra from random pixels of them",
+                 "arXiv:2411.04750", _LICENSE)]
 
 
 @hookimpl

@@ -14,7 +14,7 @@ from ..interfaces import Instrument
 from ..interfaces.encoder import Encoder
 from .cards import refuses, skip
 from .fakes import FakeInstrument
-from .parts import PartTests, close
+from .parts import PartTests, close, equal, finite
 
 
 class EncoderPromises(PartTests):
@@ -120,18 +120,20 @@ class EncoderTests(EncoderPromises):
         masked = replace(batch, mask=batch.mask | empty, value=np.where(empty, 0, batch.value),
                          error=np.where(empty, 0, batch.error))
         before, after = self.embed(batch, part=part), self.embed(masked, part=part)
-        assert torch.isfinite(after).all(), "a fully masked star gives numbers that are not finite"
+        assert finite(after), "a fully masked star gives numbers that are not finite"
         others = [0, 1, 3, 4]
         assert close(before[others], after[others]), (
             "a fully masked star changes the embeddings of the others")
-        assert torch.isfinite(self.embed(masked[2:3], part=part)).all(), "alone, it is not finite"
+        assert finite(self.embed(masked[2:3], part=part)), "alone, it is not finite"
 
     def test_faint_and_bright_stars_give_finite_embeddings(self):
         part, batch = self.build(), self.batch()
+        if part.over_continuum:
+            skip(f"encoder {self.name!r} takes spectra over their continuum only")
         for factor in (1e-18, 1e-6, 1e6):
             scale = np.float32(factor / np.median(abs(batch.value[~batch.mask])))
             scaled = replace(batch, value=batch.value * scale, error=batch.error * scale)
-            assert torch.isfinite(self.embed(scaled, part=part)).all(), (
+            assert finite(self.embed(scaled, part=part)), (
                 f"stars of flux {factor:g} give embeddings that are not finite")
 
     def test_a_grid_for_each_star_is_embedded_alike_or_refused(self):
@@ -155,7 +157,7 @@ class EncoderTests(EncoderPromises):
 
     def test_arrays_and_tensors_are_embedded_alike(self):
         part, batch = self.build(), self.batch()
-        assert torch.equal(self.embed(batch, part=part), self.embed(batch.tensors(), part=part)), (
+        assert equal(self.embed(batch, part=part), self.embed(batch.tensors(), part=part)), (
             "a batch of tensors has other embeddings than the same batch of arrays")
 
     def test_an_instrument_it_was_not_made_for_is_refused(self):
@@ -169,5 +171,6 @@ class EncoderTests(EncoderPromises):
         part, batch = self.build(), self.batch()
         with torch.autocast("cpu", dtype=torch.bfloat16):
             rounded = self.embed(batch, part=part).float()
-        cosine = functional.cosine_similarity(self.embed(batch, part=part).flatten(1), rounded.flatten(1)).min()
+        exact = torch.nan_to_num(self.embed(batch, part=part))
+        cosine = functional.cosine_similarity(exact.flatten(1), torch.nan_to_num(rounded).flatten(1)).min()
         assert cosine >= 0.999, f"under bfloat16 autocast the cosine with float32 falls to {cosine:.5f}"

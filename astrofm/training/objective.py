@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import nn
@@ -11,6 +11,7 @@ from torch import nn
 from ..data import Batch
 from ..interfaces.aligner import Aligner
 from ..interfaces.encoder import Encoder
+from ..interfaces.head import Head
 from .loop import Loss
 
 
@@ -30,15 +31,20 @@ class Objective(ABC):
     ----------
     modules : ModuleDict
         What learns; the rest stays as it is.
+    heads : mapping of str to Head
+        What the model has besides encoder and aligner; nothing, unless the objective learns it.
     """
 
     name: str = ""
     #: the command that it belongs to: "pretrain" or "align"
     command: str = "pretrain"
+    #: what it takes over from the models that it starts from: "encoder", "aligner", "heads"
+    takes_over: tuple[str, ...] = ("encoder",)
 
     def __init__(self, encoder: Encoder, aligner: Aligner, instruments: Sequence[str]):
         self.encoder, self.aligner, self.instruments = encoder, aligner, tuple(instruments)
         self.modules = nn.ModuleDict()
+        self.heads: Mapping[str, Head] = {}
 
     @abstractmethod
     def see(self, batch: Batch) -> torch.Tensor:

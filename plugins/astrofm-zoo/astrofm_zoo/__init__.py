@@ -3,6 +3,8 @@
 from astrofm import Card, ModelCard, hookimpl
 
 SPECCLIP = "arXiv:2507.01939"
+SPECTRAFM = "arXiv:2411.04750"
+STARS = "arXiv:2308.10944"
 HUB = "https://huggingface.co/astroshawn/SpecCLIP"
 #: published checkpoints: where they lie in the repository, and what they are
 FILES = {
@@ -58,4 +60,10 @@ def astrofm_objectives() -> list[Card]:
 def astrofm_importers() -> list[Card]:
     """Offer the import of published weights."""
     return [Card("specclip", "astrofm_zoo.specclip.published:import_weights",
-                 "the six checkpoints of huggingface.co/astroshawn/SpecCLIP", SPECCLIP, "MIT")]
+                 "the six checkpoints of huggingface.co/astroshawn/SpecCLIP", SPECCLIP, "MIT"),
+            Card("spectrafm", "astrofm_zoo.spectrafm.published:import_weights",
+                 "the folders of Zenodo 14041360: labels from any pixels of APOGEE spectra; no licence was given", SPECTRAFM,
+                 "none given"),
+            Card("stars", "astrofm_zoo.stars.published:import_weights",
+                 "the folder model_torch of github.com/henrysky/astroNN_stars_foundation: any quantity from any others",
+                 STARS, "MIT")]

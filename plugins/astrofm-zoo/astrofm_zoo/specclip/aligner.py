@@ -89,6 +89,7 @@ class TokenMean(Aligner):
 
     name = "token-mean"
     takes_tokens = True
+    decodes = False
 
     def __init__(self, *, source_dim: int = 768):
         super().__init__(source_dim=source_dim)

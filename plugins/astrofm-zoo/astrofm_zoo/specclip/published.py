@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from astrofm.errors import ModelFileError
 from astrofm.models import Model
 from astrofm.models.pickles import Record, read_checkpoint
 
+from ..filling import fill, sha256
 from .aligner import SpecCLIPAligner, TokenMean
 from .encoder import SpecCLIPEncoder
 from .layout import kind_of, ours
@@ -71,7 +71,10 @@ def import_weights(path: str | os.PathLike, *, attention_scale: str = "1/D",
     except (KeyError, ValueError, IndexError) as error:
         raise ModelFileError(f"{path} looks like SpecCLIP's {kind!r} model, and sizes cannot be read off it: {error}"
                              ) from error
-    _fill(path, torch.nn.ModuleDict({"encoder": encoder, "aligner": aligner}), tensors)
+    parts = torch.nn.ModuleDict({"encoder": encoder, "aligner": aligner})
+    unmeasured = {name: torch.full(tuple(x.shape), torch.nan) for name, x in parts.state_dict().items()
+                  if name.startswith("aligner.errors.")}
+    fill(path, parts, {**tensors, **unmeasured})
     if heads and len(encoder.instruments) > 1:
         encoder = _only(encoder, instrument)
     read = {f"label-{label}": import_regressor(file, stats, label=label, dim=aligner.dim)
@@ -80,7 +83,7 @@ def import_weights(path: str | os.PathLike, *, attention_scale: str = "1/D",
         "name": f"specclip-{kind}", "instruments": list(encoder.instruments), "license": "MIT", "citation": CITATION,
         "summary": NOTES[kind], "notes": "Imported weights of the authors, on their preprocessing: no errors, no masks; "
         "masked pixels are bridged linearly. Their own labels and errors are not in this file.",
-        "provenance": {"imported_from": path.name, "sha256": _sha256(path), "importer": "specclip",
+        "provenance": {"imported_from": path.name, "sha256": sha256(path), "importer": "specclip",
                        "attention_scale": attention_scale}})
 
 
@@ -146,23 +149,3 @@ def find_number(told: Any, name: str, *, depth: int = 6) -> int | None:
     if not isinstance(told, (list, tuple)):
         return None
     return next((found for item in told if (found := find_number(item, name, depth=depth - 1)) is not None), None)
-
-
-def _fill(path: Path, parts: torch.nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
-    ours = {name: x for name, x in parts.state_dict().items() if name.startswith("aligner.errors.")}
-    tensors = {**tensors, **{name: torch.full(tuple(x.shape), torch.nan) for name, x in ours.items()}}  # nobody measured them
-    wanted = parts.state_dict()
-    missing, extra = sorted(set(wanted) - set(tensors)), sorted(set(tensors) - set(wanted))
-    other = [f"{name} is {tuple(tensors[name].shape)} instead of {tuple(wanted[name].shape)}"
-             for name in sorted(set(wanted) & set(tensors)) if tensors[name].shape != wanted[name].shape]
-    for what, names in (("lacks", missing), ("has besides", extra), ("has of another shape:", other)):
-        if names:
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            raise ModelFileError(f"{path} {what} {', '.join(names[:3])}{more}: is it damaged, or of another version?")
-    parts.to_empty(device="cpu")
-    parts.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()})
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

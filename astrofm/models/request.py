@@ -1,0 +1,194 @@
+"""Ask a model for named quantities, given others by name."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from astropy import units as u
+from astropy.table import QTable, Table
+
+from ..data import Batch
+from ..errors import DataError, UnknownNameError
+from .answers import Declared, make_table
+from .card import error_scale, names_of
+from .precision import autocast, batch_size
+
+if TYPE_CHECKING:
+    from .model import Model
+
+#: flag of a star of which nothing usable was given
+NOTHING = "no-usable-quantity"
+#: columns of a table that are no quantities, and are handed through
+HANDED_THROUGH = ("id",)
+
+
+def request(model: Model, given: Mapping[str, Any] | Table, wanted: Sequence[str]) -> QTable:
+    """See `Model.request`."""
+    quantities = _quantities(model)
+    asked = _asked(quantities, [wanted] if isinstance(wanted, str) else wanted)
+    value, ids = _values(quantities, given)
+    columns: dict[str, Any] = {"id": ids}
+    found, error = answer(model, value, asked)
+    usable = np.isfinite(value).any(axis=1)
+    flags = {NOTHING: ~usable, **_outside(quantities, value)}
+    for name, rows in _outside({name: quantities[name] for name in asked}, found).items():
+        flags[name] = flags[name] | rows
+    columns["flags"] = names_of(flags, len(value))
+    declared = [Declared("id", "str", "identifier of the star, as it was given")]
+    for k, name in enumerate(asked):
+        one = quantities[name]
+        text = one.get("description") or name
+        columns[name], columns[f"{name}_err"] = found[:, k], error[:, k]
+        declared += [Declared(name, "float32", text, one.get("unit", "")),
+                     Declared(f"{name}_err", "float32", f"one-sigma error of {name}", one.get("unit", ""))]
+    table = make_table([*declared, Declared("flags", "str", "what to be careful about, separated by commas")], columns)
+    table.meta.update(model.provenance())
+    return table
+
+
+@torch.inference_mode()
+def answer(model: Model, value: np.ndarray, asked: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Answer names for stars of which some quantities are known.
+
+    Parameters
+    ----------
+    model : Model
+    value : ndarray, shape ``(n, q)``
+        In the order and the units of the model's quantities; NaN where nothing is known.
+    asked : sequence of str
+
+    Returns
+    -------
+    value, error : ndarray of float32, shape ``(n, len(asked))``
+        NaN for stars of which nothing is known.
+    """
+    encoder, core = model.encoder, model.core
+    head = next(iter(model.heads.values()))
+    rows = encoder.rows(asked)
+    centre, spread = encoder.scale.centre[rows - 1], encoder.scale.spread[rows - 1]
+    found = np.full((2, len(value), len(asked)), np.nan, np.float32)
+    usable = np.flatnonzero(np.isfinite(value).any(axis=1))
+    place, size = np.arange(value.shape[1], dtype=float), batch_size(core.device, encoder)
+    with autocast(core.precision, core.device, encoder):
+        for start in range(0, len(usable), size):
+            chosen = usable[start: start + size]
+            part = value[chosen].astype(np.float32)
+            batch = Batch(encoder.name, place, np.nan_to_num(part), np.zeros_like(part), ~np.isfinite(part))
+            tokens = encoder.embed_asked(batch.tensors(core.device), rows).float()
+            with torch.autocast(core.device.type, enabled=False):
+                mean, log_variance = head.numbers(model.aligner.answers(tokens, len(asked)))
+            found[0, chosen] = (mean * spread.to(mean) + centre.to(mean)).cpu().numpy()
+            found[1, chosen] = ((0.5 * log_variance).exp() * spread.to(mean)).cpu().numpy()
+    found[1] *= np.array([error_scale(model.about, encoder.name, name) for name in asked], np.float32)
+    return found[0], found[1]
+
+
+def _quantities(model: Model) -> Mapping[str, Mapping[str, Any]]:
+    quantities = getattr(model.encoder, "quantities", None)
+    if quantities is None or not hasattr(model.aligner, "answers"):
+        raise DataError(f"model {model.name!r} takes spectra and answers no names: `predict`, `translate` and `embed` are "
+                        "its verbs; for requests load a model whose encoder is 'named-quantities'")
+    return quantities
+
+
+def _known(quantities: Mapping[str, Mapping[str, Any]], name: str) -> None:
+    if name in quantities:
+        return
+    near = difflib.get_close_matches(name.lower().replace("-", "_"), quantities, n=3, cutoff=0.5)
+    units = ", ".join(f"{one!r} ({quantities[one].get('unit') or 'no unit'})" for one in near)
+    raise UnknownNameError(f"the model knows no quantity {name!r}." + (f" Did you mean {units}?" if near else
+                           f" It knows {', '.join(list(quantities)[:12])} ... ({len(quantities)} names)"))
+
+
+def _asked(quantities: Mapping[str, Mapping[str, Any]], wanted: Sequence[str]) -> list[str]:
+    wanted = list(map(str, wanted))
+    if not wanted:
+        raise DataError("nothing is asked for: name at least one quantity, for example ['teff']")
+    twice = sorted({name for name in wanted if wanted.count(name) > 1})
+    if twice:
+        raise DataError(f"{twice[0]!r} is asked for twice: name each quantity once")
+    asked = list(dict.fromkeys(name if name in quantities else name.removesuffix("_err") for name in wanted))
+    for name in asked:
+        _known(quantities, name)
+    return asked
+
+
+def _values(quantities: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any] | Table) -> tuple[np.ndarray, list[str]]:
+    """Put what is given into columns ``(n, q)``, converted and checked, and give the identifiers."""
+    if isinstance(given, Table):
+        given = {name: given[name] for name in given.colnames}
+    if not isinstance(given, Mapping) or not set(given) - set(HANDED_THROUGH):
+        raise DataError("nothing is given: hand over a mapping such as {'jk': 0.6, 'teff': 4800 * u.K}, or a table")
+    columns = {}
+    for name, value in given.items():
+        if name in HANDED_THROUGH:
+            continue
+        family = _family(quantities, name)
+        if family:
+            columns.update(_split(name, family, value))
+        else:
+            _known(quantities, name)
+            columns[name] = value
+    arrays = {name: _in_unit(name, value, quantities[name].get("unit", "")) for name, value in columns.items()}
+    ids = None if given.get("id") is None else np.atleast_1d(np.asarray(given["id"])).astype(str).tolist()
+    sizes = {name: len(array) for name, array in arrays.items() if array.ndim} | ({} if ids is None else {"id": len(ids)})
+    if len(set(sizes.values())) > 1:
+        raise DataError("the quantities have different numbers of stars: " + ", ".join(
+            f"{name} {size}" for name, size in list(sizes.items())[:6]))
+    n = next(iter(sizes.values()), 1)
+    found = np.full((n, len(quantities)), np.nan)
+    for k, name in enumerate(quantities):
+        if name in arrays:
+            found[:, k] = arrays[name]
+    return found, ids or [""] * n
+
+
+def _family(quantities: Mapping[str, Mapping[str, Any]], stem: str) -> list[str]:
+    """Give the names that are a stem and a number, in order of the number, where the stem is none of the names."""
+    if stem in quantities:
+        return []
+    numbered = {int(hit[1]): name for name in quantities if (hit := re.fullmatch(rf"{re.escape(stem)}(\d+)", name))}
+    return [numbered[k] for k in sorted(numbered)]
+
+
+def _split(stem: str, family: list[str], value: Any) -> dict[str, Any]:
+    array = u.Quantity(value) if isinstance(value, u.Quantity) else np.ma.asarray(value)
+    if array.ndim not in (1, 2) or array.shape[-1] > len(family):
+        raise DataError(f"{stem!r} stands for {family[0]} to {family[-1]}: give an array of shape "
+                        f"(n, {len(family)}) or less, not {array.shape}")
+    return {name: array[..., k] for name, k in zip(family, range(array.shape[-1]), strict=False)}
+
+
+def _in_unit(name: str, value: Any, unit: str) -> np.ndarray:
+    try:
+        if isinstance(value, u.Quantity):
+            value = value.to_value(unit or u.dimensionless_unscaled)
+        elif getattr(value, "unit", None):
+            value = u.Quantity(np.ma.filled(np.ma.asarray(value, float), np.nan), value.unit).to_value(
+                unit or u.dimensionless_unscaled)
+        array = np.ma.filled(np.ma.asarray(value, dtype=float), np.nan)
+    except u.UnitConversionError as error:
+        raise DataError(f"{name!r} is in {unit or 'no unit'}, and {error}: convert it first") from error
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{name!r} is no number or array of numbers: {value!r:.60}") from error
+    if array.ndim > 1:
+        raise DataError(f"{name!r} has shape {array.shape}: give a number, or one a star")
+    array = np.array(array)
+    array[np.isinf(array)] = np.nan
+    return array
+
+
+def _outside(quantities: Mapping[str, Mapping[str, Any]], value: np.ndarray) -> dict[str, np.ndarray]:
+    """Flag the values that lie outside the range that the model was trained on."""
+    flags = {}
+    for k, (name, one) in enumerate(quantities.items()):
+        low, high = one.get("low"), one.get("high")
+        with np.errstate(invalid="ignore"):
+            flags[f"outside-range:{name}"] = ((value[:, k] < (-np.inf if low is None else low))
+                                              | (value[:, k] > (np.inf if high is None else high)))
+    return flags

@@ -1,0 +1,238 @@
+"""What a model does: each verb, for anything that holds stars."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from astropy.table import QTable
+
+from . import answers, inputs
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+    from matplotlib.figure import Figure
+
+    from ..compat import Spectrum, SpectrumList
+    from .core import Core
+    from .model import Model
+    from .portrait import Searchable
+
+
+class Verbs:
+    """The verbs of a `~astrofm.models.Model`."""
+
+    name: str
+    dim: int
+    sha256: str
+    about: dict[str, Any]
+    core: Core
+
+    def embed(self, data: Any) -> np.ndarray:
+        """Embed stars in the shared space.
+
+        Parameters
+        ----------
+        data : Spectrum, list, Batch, path or list of paths
+            Instruments may be mixed.
+
+        Returns
+        -------
+        ndarray of float32
+            Shape ``(d,)`` for a single Spectrum, ``(n, d)`` for everything that can hold several (a file
+            also). Rows of stars without a usable pixel, or that can't be read, are NaN.
+        """
+        column = answers.embedding_column(self.dim)
+        found = inputs.work(data, lambda batch: {column.name: self.core.embed(batch)})
+        embedding = answers.fill([column], sum(len(piece) for piece, _ in found), found)[column.name]
+        return embedding[0] if inputs.is_one_star(data) else embedding
+
+    def predict(self, data: Any) -> QTable:
+        """Predict the labels of stars, with errors and flags.
+
+        Parameters
+        ----------
+        data : Spectrum, list, Batch, path or list of paths
+            Instruments may be mixed.
+
+        Returns
+        -------
+        QTable
+            A row a star, in order: ``id file instrument``, each label and ``LABEL_err`` with its unit, the best
+            class and its probability, ``snr n_bad flags error``. Its ``meta`` names the model, its hash and
+            whom to cite. Stars of a list or of files that can't be read are rows flagged ``not-read``.
+
+        Raises
+        ------
+        AstrofmError
+            A single spectrum can't be represented, or no file is there.
+        """
+        return self._table(inputs.work(data, self.core.predict))
+
+    def predict_stream(self, paths: Iterable[str | os.PathLike], *, size: int = 256) -> Iterator[QTable]:
+        """Predict the labels of the stars in files, table by table, in order and in bounded memory.
+
+        Parameters
+        ----------
+        paths : iterable of paths
+            Files, taken as they come.
+        size : int
+            Stars a table, about.
+        """
+        for piece in inputs.stream(map(Path, paths), size=size):
+            if len(piece):
+                yield self._table([inputs.attempt(piece, self.core.predict)])
+
+    def translate(self, data: Any, *, to: str) -> Spectrum | SpectrumList:
+        """Give the spectra that another instrument would see, with uncertainty.
+
+        Parameters
+        ----------
+        data : Spectrum, list, Batch, path or list of paths
+        to : str
+            Registered name of the instrument.
+
+        Returns
+        -------
+        Spectrum or SpectrumList
+            On the instrument's grid and in its unit. The scale is the input's own: where its survey
+            calibrates the shape only, ``meta["calibration"]`` is ``"relative"`` and only ratios of the fluxes
+            mean something. A model that normalises gives flux relative to what ``meta["calibration"]`` names, on pixels
+            of its own, and no uncertainty where its errors were never measured. Where nothing could be read the flux is
+            NaN and masked, and ``meta["flags"]`` says why.
+        """
+        from .spectra import translate
+
+        return self._one_or_list(data, translate(self, data, to))
+
+    def reconstruct(self, data: Any) -> Spectrum | SpectrumList:
+        """Give the spectra without noise and gaps, as the model understands them, with uncertainty.
+
+        Parameters
+        ----------
+        data : Spectrum, list, Batch, path or list of paths
+
+        Returns
+        -------
+        Spectrum or SpectrumList
+            On the input's own grid and in its unit, decoded at every pixel; ``meta["n_filled"]`` counts those that
+            were masked or not observed, ``meta["reduced_chi2"]`` says how well the others are met.
+        """
+        from .spectra import reconstruct
+
+        return self._one_or_list(data, reconstruct(self, data))
+
+    def request(self, given: Mapping[str, Any] | Table, wanted: Sequence[str]) -> QTable:
+        """Ask for named quantities, given others by name; for models whose encoder takes named quantities.
+
+        Parameters
+        ----------
+        given : mapping or Table
+            By name: a number, Quantity, or array of one a star. Plain numbers are in the quantity's own unit, NaN and masked
+            values are absent. ``"bp": array`` of shape ``(n, k)`` stands for ``bp0`` to ``bp<k-1>``; ``id`` is handed
+            through.
+        wanted : sequence of str
+            Names of quantities, each once.
+
+        Returns
+        -------
+        QTable
+            A row a star: ``id``, each quantity and ``QUANTITY_err`` with its unit, ``flags``. Stars of which nothing
+            usable is given are NaN and flagged ``no-usable-quantity``.
+
+        Raises
+        ------
+        UnknownNameError
+            A name that the model does not know.
+        DataError
+            Another unit, arrays of different lengths, a name twice, more quantities than the model was trained on.
+        """
+        from .request import request
+
+        return request(self, given, wanted)
+
+    def fit(self, data: Any, labels: Table, *, head: str = "gaussian", stars: Sequence[Any] | None = None,
+            keep: Sequence[str] = (), seed: int = 0, progress: Callable[[str], None] | None = None) -> Model:
+        """Learn labels from stars whose labels are known, on the embeddings as they are.
+
+        Parameters
+        ----------
+        data : list, Batch, path or list of paths
+        labels : Table
+            A row a spectrum; every column is a label, with its unit. Unknown ones are NaN or masked.
+        head : str
+            ``"gaussian"``: each label with its own error; or ``"posterior"``: the joint posterior of all of them, for stars
+            all of whose labels are known (``pip install 'astrofm[flow]'``).
+        stars : sequence, optional
+            Which star each spectrum is of, so that a star's spectra are learned from or kept together.
+        keep : sequence of str
+            Names of this model's heads that the new one has, too.
+        seed : int
+        progress : callable, optional
+            Called with a line now and then.
+
+        Returns
+        -------
+        Model
+            A new one, with the same encoder and aligner. A fifth of the stars was kept to stop in time and to calibrate the
+            errors: of those, 68.27 % lie within one error.
+
+        Raises
+        ------
+        DataError
+            Too few stars, rows that do not match, or a column that is no label.
+        """
+        from .fit import fit
+
+        return fit(self, data, labels, head=head, stars=stars, keep=keep, seed=seed, progress=progress)
+
+    def card(self, star: Any, *, index: Searchable | None = None, to: Sequence[str] | None = None,
+             path: str | os.PathLike | None = None) -> Figure:
+        """Draw what the model makes of a star: spectrum, reconstruction, translations, labels, neighbours.
+
+        Parameters
+        ----------
+        star : Spectrum or other single star
+        index : astrofm.Index, optional
+            Where neighbours are looked up.
+        to : sequence of str, optional
+            Instruments to translate to; the model's others by default.
+        path : path, optional
+            Where the picture is saved.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Needs matplotlib: ``pip install 'astrofm[plot]'``.
+        """
+        from .portrait import draw
+
+        figure = draw(self, star, index=index, to=to)
+        if path is not None:
+            figure.savefig(path, dpi=110)
+        return figure
+
+    def columns(self) -> tuple[answers.Declared, ...]:
+        """Declare the columns of `predict`, in order."""
+        return (*answers.FIRST, *answers.label_columns(self.about["labels"]), *answers.LAST)
+
+    def _table(self, found: list[tuple[inputs.Piece, Mapping[str, Any]]]) -> QTable:
+        columns = self.columns()
+        table = answers.make_table(columns, answers.fill(columns, sum(len(piece) for piece, _ in found), found))
+        table.meta.update(self.provenance())
+        return table
+
+    def provenance(self) -> dict[str, str]:
+        """Say what made an answer: the model, its hash, the version of astrofm, and whom to cite."""
+        from .. import __version__
+
+        return {"model": self.name, "sha256": self.sha256, "astrofm": __version__, "citation": self.about["citation"]}
+
+    @staticmethod
+    def _one_or_list(data: Any, found: list[Spectrum]) -> Spectrum | SpectrumList:
+        from ..compat import SpectrumList
+
+        return found[0] if inputs.is_one_star(data) else SpectrumList(found)

@@ -1,0 +1,1 @@
+"""SpectraFM: pixels as tokens that know their wavelength."""
