@@ -38,7 +38,19 @@ class NullAttention(nn.Module):
     def forward(self, x: torch.Tensor, tokens: torch.Tensor | None = None,
                 present: torch.Tensor | None = None) -> torch.Tensor:
         """Attend from ``x`` ``(n, t, dim)`` to ``tokens`` ``(n, s, dim)``, or to itself, where ``present`` ``(n, s)``."""
-        n, t, d = x.shape
+        q, k, v, seen = self._enter(x, tokens, present)
+        return self.out(attend(q, k, v, seen=seen).transpose(1, 2).flatten(2))
+
+    def weights(self, x: torch.Tensor, tokens: torch.Tensor | None = None,
+                present: torch.Tensor | None = None) -> torch.Tensor:
+        """Give how much of each token is attended to, ``(n, heads, t, s + 1)``; the last is the one always there."""
+        q, k, _, seen = self._enter(x, tokens, present)
+        scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
+        return (scores if seen is None else scores.masked_fill(~seen[:, None, None], -torch.inf)).softmax(-1)
+
+    def _enter(self, x: torch.Tensor, tokens: torch.Tensor | None,
+               present: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        n, _, d = x.shape
         if tokens is None:
             q, k, v = self.enter(x).chunk(3, dim=-1)
         else:
@@ -48,8 +60,7 @@ class NullAttention(nn.Module):
         k = torch.cat([k, self.key.to(k.dtype).expand(n, 1, d)], dim=1)
         v = torch.cat([v, self.value.to(v.dtype).expand(n, 1, d)], dim=1)
         q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (q, k, v))
-        seen = None if present is None else torch.cat([present, present.new_ones(n, 1)], dim=1)
-        return self.out(attend(q, k, v, seen=seen).transpose(1, 2).reshape(n, t, d))
+        return q, k, v, None if present is None else torch.cat([present, present.new_ones(n, 1)], dim=1)
 
 
 class PostNormBlock(nn.Module):
@@ -102,14 +113,27 @@ class AskedNames(Aligner):
 
     def answers(self, tokens: torch.Tensor, asked: int) -> torch.Tensor:
         """Answer the first ``asked`` tokens out of the others; ``(n, t, source_dim)`` gives ``(n, asked, source_dim)``."""
+        x, known, present = self._split(tokens, asked)
+        for block in self.blocks:
+            x = block(x, known, present)
+        return x
+
+    def attention(self, tokens: torch.Tensor, asked: int) -> torch.Tensor:
+        """Give how much of each other token goes into each answer: the mean over blocks and heads, ``(n, asked, s)``."""
+        x, known, present = self._split(tokens, asked)
+        total = x.new_zeros(len(x), asked, known.shape[1])
+        for block in self.blocks:
+            total += block.attention.weights(x, known, present)[..., :-1].mean(dim=1) / len(self.blocks)
+            x = block(x, known, present)
+        return total
+
+    @staticmethod
+    def _split(tokens: torch.Tensor, asked: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         if tokens.shape[1] <= asked:
             raise ValueError(f"{tokens.shape[1]} tokens cannot answer {asked} names")
         x, known = tokens[:, :asked], tokens[:, asked:]
         present = ~torch.isnan(known[..., 0])
-        known = torch.nan_to_num(known)
-        for block in self.blocks:
-            x = block(x, known, None if bool(present.all()) else present)
-        return x
+        return x, torch.nan_to_num(known), None if bool(present.all()) else present
 
     def _align(self, embedding: torch.Tensor, instrument: str) -> torch.Tensor:
         return self.answers(embedding, self.asked).flatten(1).float()
