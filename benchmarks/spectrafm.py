@@ -2,10 +2,10 @@
 
     python benchmarks/spectrafm.py --data DATA -o RUN
 
-DATA holds ``apogee/NN_normalized_spectra.npz`` (docs/sky.rst). "Real" spectra are the models with what models lack: wrong line
-strengths, other line spread, continuum errors, noise, bad pixels, and labels on a shifted scale with errors. The last stage
-learns [Fe/H] from 100 iron-rich stars between 16,110 and 16,220 Angstrom; all are tested on stars of any [Fe/H] there. Started
-again, it goes on where it stopped.
+DATA holds ``apogee/NN_normalized_spectra.npz`` (docs/sky.rst). "Real" spectra are the models with what models lack: wrong
+line strengths, other line spread, continuum errors, noise, bad pixels, and labels on a shifted scale with errors. The last
+stage learns [Fe/H] from 100 iron-rich stars between 16,110 and 16,220 Angstrom; all are tested on stars of any [Fe/H] there.
+Started again, it goes on where it stopped.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from functools import cache
+from functools import cache, cached_property
 from math import isfinite, prod
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
@@ -109,7 +109,7 @@ class Header:
             end = data.find(END, end + 1, start + LONGEST_HEADER)
         if end < 0:
             raise ReadError(f"{path} breaks off inside a header (at byte {len(data)}): fetch it again")
-        self.path = path
+        self.path, self.start = path, start
         #: where the data begin
         self.stop = start + -(-(end + CARD - start) // BLOCK) * BLOCK
         self._cards: dict[bytes, bytes] = dict(iter_unpack("8s72s", data[start:end]))
@@ -138,12 +138,15 @@ class Header:
         return {key: self.get(key) for key in keys}
 
 
-    @property
+    @cached_property
     def end(self) -> int:
         """Where the data of this HDU end, padding included."""
+        bits = self.get("BITPIX", 8)
+        if bits not in (8, 16, 32, 64, -32, -64) or isinstance(bits, float):
+            raise ReadError(f"{self.path}: header says BITPIX = {bits!r}, which can't be: fetch it again")
         axes = [self.number(f"NAXIS{k}") for k in range(1, min(self.number("NAXIS"), 9) + 1)]
-        pixels = (prod(axes) if axes else 0) + (self.get("PCOUNT", 0) if "XTENSION" in self else 0)
-        size = abs(self.get("BITPIX", 8)) // 8 * pixels
+        pixels = (prod(axes) if axes else 0) + (self.number("PCOUNT") if "XTENSION" in self and "PCOUNT" in self else 0)
+        size = abs(bits) // 8 * pixels
         return self.stop + -(-size // BLOCK) * BLOCK
 
 

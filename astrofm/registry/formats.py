@@ -19,8 +19,8 @@ from .look_up import cards, get_instrument
 if TYPE_CHECKING:
     from ..compat import SpectrumList
 
-#: above the generic readers of specutils, which claim any table of fluxes
-PRIORITY = 20
+#: above the generic readers of specutils (up to 6), which claim any table of fluxes; below those it has for a survey (10)
+PRIORITY = 7
 _registered: set[tuple[str, str]] = set()
 _lock = RLock()
 

@@ -1,21 +1,8 @@
-"""Where the real data are, and fakes that the archive could have served."""
-
-import os
-from pathlib import Path
+"""Fakes that the archive could have served."""
 
 import pytest
 from gaia_fakes import fake_table
 
-ROOT = Path(__file__).resolve().parents[3]
-
-
-@pytest.fixture
-def shared_data() -> Path:
-    """Give the folder of real data beside the repository, or skip."""
-    folder = Path(os.environ.get("ASTROFM_SHARED_DATA", ROOT.parent / "shared" / "data"))
-    if not (folder / "gaia-xp").is_dir():
-        pytest.skip(f"no real data in {folder}: set ASTROFM_SHARED_DATA")
-    return folder
 
 
 @pytest.fixture

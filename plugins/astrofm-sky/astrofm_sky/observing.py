@@ -75,7 +75,8 @@ def observe(sources: Sources, instrument: SpectrumInstrument | str, *, rv: np.nd
     ----------
     sources : Sources
     instrument : SpectrumInstrument or str
-        An optional attribute ``noise``, a `NoiseModel`, replaces the default one.
+        An optional attribute ``noise``, a `NoiseModel`, replaces the default one; ``gaps`` ``(p,)`` is True for pixels
+        that never have data.
     rv, a_v : float or ndarray, shape ``(n,)``
         As for `truth`.
     snr : float or ndarray, shape ``(n,)``
@@ -97,7 +98,7 @@ def observe(sources: Sources, instrument: SpectrumInstrument | str, *, rv: np.nd
     random = np.random.default_rng(seed)
     n = len(sources)
     clean = truth(sources, instrument, rv=rv, a_v=a_v)
-    absent = ~np.isfinite(clean)
+    absent = ~np.isfinite(clean) | np.asarray(getattr(instrument, "gaps", False))
     flux = np.where(absent, 0, clean)
     typical = np.array([np.median(row[~lost]) if not lost.all() else 1.0
                         for row, lost in zip(flux, absent, strict=True)], np.float32) if absent.any() \

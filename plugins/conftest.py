@@ -1,0 +1,15 @@
+"""What the tests of every plugin may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Give the folder of real data beside the repository, or where ``ASTROFM_SHARED_DATA`` says; or skip."""
+    folder = Path(os.environ.get("ASTROFM_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data in {folder}: set ASTROFM_SHARED_DATA")
+    return folder
