@@ -154,6 +154,27 @@ class Verbs:
 
         return request(self, given, wanted)
 
+    def attention(self, data: Any, label: str, *, how: str = "attention") -> Spectrum | SpectrumList:
+        """Map where in a spectrum a label comes from; for models whose labels attend to pixels.
+
+        Parameters
+        ----------
+        data : Spectrum, list, Batch, path or list of paths
+        label : str
+        how : str
+            ``"attention"``: how much the label's question attends to each pixel, the mean over blocks and heads of
+            cross-attention; or ``"gradient"``: the size of the derivative of the label by the pixel's flux.
+
+        Returns
+        -------
+        Spectrum or SpectrumList
+            On the pixels that the model takes; 1 is the mean over a star's good pixels, the others are masked.
+            `astrofm.models.attention.peaks` lists where it is highest.
+        """
+        from .attention import attention
+
+        return self._one_or_list(data, attention(self, data, label, how))
+
     def fit(self, data: Any, labels: Table, *, head: str = "gaussian", stars: Sequence[Any] | None = None,
             keep: Sequence[str] = (), seed: int = 0, progress: Callable[[str], None] | None = None) -> Model:
         """Learn labels from stars whose labels are known, on the embeddings as they are.

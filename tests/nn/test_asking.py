@@ -151,3 +151,53 @@ def test_the_loss_is_the_likelihood_of_both_errors_and_leaves_out_the_unknown():
     torch.testing.assert_close(asked_loss(value, log_variance, truth, error), expected)
     exact = asked_loss(value, log_variance, truth, torch.full((1, 2), torch.nan))
     torch.testing.assert_close(exact, F.gaussian_nll_loss(value[:, 0], truth[:, 0], torch.tensor([-1.0]).exp()))
+
+
+@pytest.mark.parametrize("how", ["attention", "gradient"])
+def test_maps_of_attention_are_over_the_mean_and_leave_out_masked_pixels(how):
+    model, spectra = build(), batch()
+    spectra.mask[1, 40:80] = True
+    maps = model.attention(spectra, "fe_h", how=how)
+    assert len(maps) == 4 and maps[0].meta["label"] == "fe_h"
+    for one in maps:
+        weight = one.flux.value[~one.mask]
+        assert (weight >= 0).all() and weight.mean() == pytest.approx(1, rel=1e-4) and len(weight) in (300, 260)
+        assert not one.flux.value[one.mask].any()
+    assert maps[1].mask[40:80].all() and maps[1].mask.sum() == 40
+
+
+def test_the_gradient_is_that_of_the_label():
+    model, spectra = build(context=400), batch(1)
+    weight = model.attention(spectra, "teff", how="gradient")[0].flux.value
+    strongest = np.argsort(weight)[-3:]
+    changes = []
+    for pixel in strongest:
+        answers = []
+        for step in (0.01, -0.01):
+            value = spectra.value.copy()
+            value[0, pixel] += step
+            moved = Batch("fake", WAVE, value, spectra.error, spectra.mask, meta=spectra.meta)
+            answers.append(model.predict(moved)["teff"].value[0])
+        changes.append(abs(answers[0] - answers[1]))
+    np.testing.assert_allclose(changes / weight[strongest], changes[0] / weight[strongest[0]], rtol=0.1)
+
+
+def test_peaks_are_the_highest_and_apart():
+    from astrofm.models.attention import peaks
+
+    found = peaks(build().attention(batch(1), "teff")[0], 5, apart=50.0)
+    assert len(found) == 5 and (np.diff(found["weight"]) <= 0).all()
+    wave = np.sort(found["wavelength"].value)
+    assert (np.diff(wave) >= 50).all()
+
+
+def test_a_map_of_what_is_not_asked_is_refused():
+    from astrofm import load_model
+    from astrofm.errors import UnknownNameError
+
+    with pytest.raises(UnknownNameError, match="say one of teff, fe_h"):
+        build().attention(batch(), "logg")
+    with pytest.raises(DataError, match="how is one of"):
+        build().attention(batch(), "teff", how="magic")
+    with pytest.raises(DataError, match="no pixels that labels attend to"):
+        load_model("stellar-tiny").attention(batch(), "teff")

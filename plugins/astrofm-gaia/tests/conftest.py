@@ -4,7 +4,6 @@ import pytest
 from gaia_fakes import fake_table
 
 
-
 @pytest.fixture
 def table() -> dict:
     """Make six continuous spectra; the second without BP, the fourth without RP, the fifth twice."""
