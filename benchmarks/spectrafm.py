@@ -15,11 +15,16 @@ import time
 from pathlib import Path
 
 import numpy as np
-from astrofm_apogee.grid import GRID, expand
+from astrofm_apogee.grid import GRID, expand, pixels_of
+from astrofm_apogee.lines import name_lines
 from astrofm_sky.emulator import LABELS, Emulator, as_observed
+from astropy import units as u
+from scipy.ndimage import gaussian_filter1d
 
+from astrofm.compat import Spectrum
 from astrofm.data import Batch
 from astrofm.models import Model
+from astrofm.models.attention import peaks
 from astrofm.models.learn import learn
 from astrofm.models.recipe import read_recipe
 from astrofm.training import ShardedData, ShardWriter
@@ -122,7 +127,38 @@ def main() -> None:
         print(f"  {name:26s} {score(Model.load(path), test, 'fe_h')}", flush=True)
     truth = np.asarray(test.meta["fe_h"], float)
     print(f"  {'the mean of the 100':26s} rms {rms(truth - np.mean(few_labels(few))):6.3f}")
+    looks(Model.load(made["synthetic"]), emulator, run / "attention.png")
     told("done")
+
+
+def looks(model: Model, emulator: Emulator, path: Path) -> None:
+    """Compare where the model looks with where the flux depends on the labels, and draw it."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    batch, pixels = stars(emulator, 64, 77, real=False), pixels_of(len(emulator.wavelength))
+    slopes = np.abs(emulator.sensitivity(np.stack([batch.meta[name] for name in LABELS], axis=1))).mean(0)
+    print("\nattention, mean of 64 stars, and the size of d flux / d label: correlation over pixels (over 50 pixels)")
+    figure, axes = plt.subplots(len(LABELS), figsize=(11, 2 * len(LABELS)), sharex=True, layout="constrained")
+    for axis, (k, name) in zip(axes, enumerate(LABELS), strict=True):
+        weight = np.mean([one.flux.value for one in model.attention(batch, name)], axis=0)[pixels]
+        pair = np.stack([weight, slopes[:, k] / slopes[:, k].mean()])
+        fine, coarse = np.corrcoef(pair)[0, 1], np.corrcoef(gaussian_filter1d(pair, 50))[0, 1]
+        smooth = Spectrum(spectral_axis=GRID[pixels] * u.AA, flux=gaussian_filter1d(weight, 5) * u.one,
+                          mask=np.zeros(len(weight), bool))
+        best = peaks(smooth, 8, apart=8.0)["wavelength"].value
+        named = dict.fromkeys(line for line in name_lines(best, within=4.0) if line)
+        print(f"  {name:6s} {fine:.2f} ({coarse:.2f})   strongest near {', '.join(named) or 'no line of the list'}")
+        for row, color, what in ((1, "0.6", "d flux / d label"), (0, "C0", "attention")):
+            whole = np.full(len(GRID), np.nan)
+            whole[pixels] = pair[row]
+            axis.plot(GRID, whole, color=color, lw=0.4, label=what)
+        axis.set(ylabel=f"{name}\nover the mean", ylim=(0, 8))
+    axes[0].legend(loc="upper right")
+    axes[-1].set(xlabel="wavelength in vacuum (Angstrom)")
+    figure.savefig(path, dpi=110)
 
 
 def few_labels(data: ShardedData) -> np.ndarray:

@@ -3,111 +3,140 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from astropy import units as u
-from astropy.table import QTable, Table
+from astropy.table import Table
 
 from ..errors import DataError
 from ..interfaces.head import Head
 from ..training import label_loss, part_of
+from .labels import describe_labels
+from .probe import probe
 
 if TYPE_CHECKING:
     from .model import Model
 
+#: ways to learn labels
+METHODS = ("head", "probe", "lora", "full")
 #: kinds of heads and what they are called in a model
 HEADS = ("gaussian", "posterior")
 #: part of the stars that is kept to stop in time and to calibrate errors
 KEPT = 0.2
-#: labels learned as logarithms where all are positive and they span more than this factor
-SPAN = 1.8
 #: batch, highest learning rate, and epochs' worth of steps without progress before it stops
 BATCH, RATE, PATIENCE = 256, 2e-3, 20
 
 
-def fit_head(model: Model, data: Any, labels: Table, *, head: str = "gaussian",
-             stars: Sequence[Any] | None = None, seed: int = 0,
-             progress: Callable[[str], None] | None = None) -> tuple[Head, dict[str, float]]:
-    """Train a head on a model's embeddings; see `Model.fit`.
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What is known of the stars: how heads are built, labels and errors ``(n, k)``, and who can be learned from ``(n,)``."""
 
-    Returns
-    -------
-    head : Head
-    factors : dict of str to float
-        By what the errors of each label must be multiplied, so that 68.27 % of the kept stars lie within them.
-    """
-    from ..registry import get_part
+    told: Sequence[Mapping[str, Any]]
+    values: np.ndarray
+    errors: np.ndarray
+    usable: np.ndarray
 
+    def tensors(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give labels and errors of some stars."""
+        return torch.from_numpy(self.values[rows]).float(), torch.from_numpy(self.errors[rows]).float()
+
+
+def fit(model: Model, data: Any, labels: Table, *, method: str, head: str, places: Sequence[str], rank: int, alpha: float,
+        stars: Sequence[Any] | None, keep: Sequence[str], seed: int, progress: Callable[[str], None] | None) -> Model:
+    """Make a model that has learned labels; see `Model.fit`."""
+    if method not in METHODS:
+        raise DataError(f"method is one of {', '.join(METHODS)}, not {method!r}")
     if head not in HEADS:
         raise DataError(f"head is one of {', '.join(HEADS)}, not {head!r}")
-    embedding = model.embed(data)
-    if embedding.ndim == 1:
-        raise DataError("a head learns from many stars: give a list, a Batch or files")
-    told, values = describe_labels(labels)
-    if len(values) != len(embedding):
-        raise DataError(f"there are {len(embedding)} stars and {len(values)} rows of labels: a row for each is wanted")
-    usable = np.isfinite(embedding).all(axis=1) & (np.isfinite(values).all(axis=1) if head == "posterior"
-                                                   else np.isfinite(values).any(axis=1))
-    if usable.sum() < 20:
-        raise DataError(f"{usable.sum()} stars have an embedding and labels: 20 are the least to learn from")
-    kept = _kept(stars, len(values), usable, seed)
-    torch.manual_seed(seed)
-    part = get_part("heads", head)(dim=model.dim, labels=told, **({"hidden": 128} if head == "gaussian" else {}))
-    part = _train(part, embedding, values, usable & ~kept, usable & kept, seed, progress)
-    return part, _factors(part, embedding[usable & kept], values[usable & kept])
-
-
-def fit(model: Model, data: Any, labels: Table, *, head: str, stars: Sequence[Any] | None, keep: Sequence[str], seed: int,
-        progress: Callable[[str], None] | None) -> Model:
-    """Make a model with a fitted head; see `Model.fit`."""
-    from .model import Model
-
+    if head == "posterior" and method != "head":
+        raise DataError(f"method {method!r} gives each label its own error: a posterior is learned by method=\"head\"")
     unknown = [name for name in keep if name not in model.heads]
     if unknown:
         raise DataError(f"the model has no head {unknown[0]!r} to keep; it has {', '.join(model.heads) or 'none'}")
-    part, factors = fit_head(model, data, labels, head=head, stars=stars, seed=seed, progress=progress)
-    heads = dict(sorted({**{name: model.heads[name] for name in keep}, "fitted": part}.items()))  # as a file lists them
-    calibration = {key: {name: factor for name, factor in value.items() if name not in factors}
+    told, values, errors = describe_labels(labels)
+    embedding = model.embed(data)
+    if embedding.ndim == 1:
+        raise DataError("a head learns from many stars: give a list, a Batch or files")
+    if len(values) != len(embedding):
+        raise DataError(f"there are {len(embedding)} stars and {len(values)} rows of labels: a row for each is wanted")
+    every = np.isfinite(values).all(axis=1) if head == "posterior" else np.isfinite(values).any(axis=1)
+    known = Known(told, values, errors, np.isfinite(embedding).all(axis=1) & every)
+    if known.usable.sum() < 20:
+        raise DataError(f"{known.usable.sum()} stars have an embedding and labels: 20 are the least to learn from")
+    if method == "probe":
+        return _with_head(model, *_probed(embedding, known), keep=keep, about={"method": method, "spectra": len(labels)})
+    kept = _kept(stars, len(values), known.usable, seed)
+    if method == "head":
+        part, factors = _headed(model, embedding, known, kept, head, seed, progress)
+        return _with_head(model, part, factors, keep=keep, about={"method": method, "head": head, "spectra": len(labels)})
+    return _adapted(model, data, embedding, known, kept, method, places, rank, alpha, seed, progress, keep)
+
+
+def _probed(embedding: np.ndarray, known: Known) -> tuple[Head, dict[str, float]]:
+    rows = known.usable
+    part, off = probe(embedding[rows], known.told, known.values[rows], known.errors[rows])
+    return part, {label.name: _quantile(np.abs(off[:, k])[np.isfinite(off[:, k])]) for k, label in enumerate(part.labels)}
+
+
+def _headed(model: Model, embedding: np.ndarray, known: Known, kept: np.ndarray, head: str, seed: int,
+            progress: Callable[[str], None] | None) -> tuple[Head, dict[str, float]]:
+    from ..registry import get_part
+
+    torch.manual_seed(seed)
+    part = get_part("heads", head)(dim=model.dim, labels=known.told, **({"hidden": 128} if head == "gaussian" else {}))
+    part = _train(part, embedding, known, known.usable & ~kept, known.usable & kept, seed, progress)
+    return part, _factors(part, embedding[known.usable & kept], known.values[known.usable & kept])
+
+
+def _adapted(model: Model, data: Any, embedding: np.ndarray, known: Known, kept: np.ndarray, method: str,
+             places: Sequence[str], rank: int, alpha: float, seed: int, progress: Callable[[str], None] | None,
+             keep: Sequence[str]) -> Model:
+    from .adapt import Stars, adapt
+
+    own, other = np.flatnonzero(known.usable & ~kept), np.flatnonzero(known.usable & kept)
+    names = [label["name"] for label in known.told]
+    name = next((name for name, part in model.heads.items()
+                 if {label.name for label in part.labels} >= set(names) and hasattr(part, "standardised")), None)
+    if name is None:
+        head, _ = _headed(model, embedding, known, kept, "gaussian", seed, None)
+    else:
+        head = model.heads[name]
+    order = [names.index(label.name) if label.name in names else -1 for label in head.labels]
+    values, errors = (np.stack([array[:, k] if k >= 0 else np.full(len(array), np.nan) for k in order], axis=1)
+                      for array in (known.values, known.errors))
+    stars = Stars.gather(data, values, errors)
+    parts, adapters = adapt(model, head, stars, own, other, method=method, places=places, rank=rank, alpha=alpha, seed=seed,
+                            progress=progress)
+    about = {"method": method, "places": list(places), "spectra": len(values), "heads": [name or "fitted"]}
+    about |= {"rank": rank, "alpha": alpha} if method == "lora" else {}
+    fitted = _with_head(model, parts["head"], {}, keep=keep, about=about, parts=parts, name=name or "fitted")
+    pieces = stars.pieces(other)
+    found = np.concatenate([fitted.core.embed(batch) for batch, _ in pieces])
+    factors = _factors(parts["head"].cpu(), found, values[np.concatenate([rows for _, rows in pieces])])
+    fitted = _with_head(model, parts["head"], factors, keep=keep, about=about, parts=parts, name=name or "fitted")
+    fitted.adapters = adapters
+    return fitted
+
+
+def _with_head(model: Model, head: Head, factors: Mapping[str, float], *, keep: Sequence[str], about: Mapping[str, Any],
+               parts: Mapping[str, Any] | None = None, name: str = "fitted") -> Model:
+    """Make a model of a model's parts, or others, with a head whose errors are multiplied by ``factors``."""
+    from .model import Model
+
+    encoder, aligner = (model.encoder, model.aligner) if parts is None else (parts["encoder"], parts["aligner"])
+    heads = dict(sorted({**{one: model.heads[one] for one in keep}, name: head}.items()))  # as a file lists them
+    calibration = {key: {label: factor for label, factor in value.items() if label not in factors}
                    for key, value in model.about["calibration"].items()}
     calibration["*"] = {**calibration.get("*", {}), **factors}
     card = {key: value for key, value in model.about.items() if key not in ("parts", "labels", "format")}
     card |= {"name": f"{model.name}-fitted", "calibration": calibration,
-             "provenance": {**model.about["provenance"], "fitted_from": model.sha256, "head": head, "spectra": len(labels)}}
-    return Model(model.encoder, model.aligner, heads, card=card, familiarity=model.familiarity).to(
-        model.device, precision=model.precision)
-
-
-def describe_labels(labels: Table) -> tuple[list[dict[str, Any]], np.ndarray]:
-    """Turn a table's columns into what a head is built from, and their values ``(n, k)``; NaN where masked.
-
-    Raises
-    ------
-    DataError
-        A column that is no number, or holds fewer than two different ones.
-    """
-    table = QTable(labels)
-    told, values = [], []
-    for name in table.colnames:
-        column = table[name]
-        if getattr(column, "ndim", 1) != 1 or np.asarray(column).dtype.kind not in "iuf":
-            raise DataError(f"label {name!r} is no column of numbers: a head learns numbers; choose columns with "
-                            "table[[...]]")
-        unit = column.unit
-        value = np.ma.filled(np.ma.asarray(column.value if isinstance(column, u.Quantity) else column, float), np.nan)
-        known = value[np.isfinite(value)]
-        if len(np.unique(known)) < 2:
-            raise DataError(f"label {name!r} has {len(np.unique(known))} different values: there is nothing to learn")
-        log = bool(known.min() > 0 and known.max() > SPAN * known.min())
-        scaled = np.log10(known) if log else known
-        told.append({"name": name, "unit": "" if unit is None else unit.to_string(),
-                     "description": column.info.description or "", "low": float(known.min()), "high": float(known.max()),
-                     "centre": float(scaled.mean()), "spread": float(scaled.std()), "log": log})
-        values.append(value)
-    if not told:
-        raise DataError("the table of labels has no column")
-    return told, np.stack(values, axis=1)
+             "provenance": {**model.about["provenance"], "fitted_from": model.sha256, **about}}
+    familiarity = model.familiarity if parts is None else None
+    if familiarity is None:
+        card["familiarity"] = {key: value for key, value in card["familiarity"].items() if parts is None}
+    return Model(encoder, aligner, heads, card=card, familiarity=familiarity).to(model.device, precision=model.precision)
 
 
 def _kept(stars: Sequence[Any] | None, n: int, usable: np.ndarray, seed: int) -> np.ndarray:
@@ -121,10 +150,10 @@ def _kept(stars: Sequence[Any] | None, n: int, usable: np.ndarray, seed: int) ->
     return kept
 
 
-def _train(part: Head, embedding: np.ndarray, values: np.ndarray, own: np.ndarray, kept: np.ndarray, seed: int,
+def _train(part: Head, embedding: np.ndarray, known: Known, own: np.ndarray, kept: np.ndarray, seed: int,
            progress: Callable[[str], None] | None) -> Head:
-    given, truth = torch.from_numpy(embedding[own]), torch.from_numpy(values[own]).float()
-    other, wanted = torch.from_numpy(embedding[kept]), torch.from_numpy(values[kept]).float()
+    given, truth, error = torch.from_numpy(embedding[own]), *known.tensors(own)
+    other, wanted = torch.from_numpy(embedding[kept]), known.tensors(kept)
     generator = torch.Generator().manual_seed(seed)
     _standardise_input(part, given)
     optimiser = torch.optim.AdamW(part.parameters(), RATE, weight_decay=0.05)
@@ -136,12 +165,12 @@ def _train(part: Head, embedding: np.ndarray, values: np.ndarray, own: np.ndarra
         for _ in range(steps):
             rows = torch.randint(len(given), (min(BATCH, len(given)),), generator=generator)
             optimiser.zero_grad()
-            _score(part, given[rows], truth[rows]).backward()
+            _score(part, given[rows], truth[rows], error[rows]).backward()
             torch.nn.utils.clip_grad_norm_(part.parameters(), 5.0)
             optimiser.step()
         part.eval()
         with torch.no_grad():
-            score = float(_score(part, other, wanted, beta=0.0))
+            score = float(_score(part, other, *wanted, beta=0.0))
         schedule.step(score)
         stale = stale + 1 if not score < best - 1e-4 else 0
         if score < best:
@@ -167,10 +196,12 @@ def _standardise_input(part: Head, embedding: torch.Tensor) -> None:
         first.bias -= first.weight @ embedding.mean(0)
 
 
-def _score(part: Head, embedding: torch.Tensor, truth: torch.Tensor, *, beta: float = 0.5) -> torch.Tensor:
+def _score(part: Head, embedding: torch.Tensor, truth: torch.Tensor, error: torch.Tensor, *,
+           beta: float = 0.5) -> torch.Tensor:
     if hasattr(part, "log_density"):
         return -part.log_density(embedding, truth).mean()
-    return label_loss(*part.standardised(embedding), part.standardise(truth), beta=beta)
+    return label_loss(*part.standardised(embedding), part.standardise(truth), beta=beta,
+                      error=part.scale.standardise_error(truth, error))
 
 
 def _factors(part: Head, embedding: np.ndarray, values: np.ndarray) -> dict[str, float]:
@@ -181,6 +212,11 @@ def _factors(part: Head, embedding: np.ndarray, values: np.ndarray) -> dict[str,
     for k, label in enumerate(part.labels):
         known = np.isfinite(values[:, k])
         off = np.abs(read[label.name].numpy() - values[:, k])[known] / read[f"{label.name}_err"].numpy()[known]
-        rank = min(1.0, 0.6827 * (1 + 1 / max(1, known.sum())))
-        factors[label.name] = float(np.quantile(off, rank, method="higher")) if known.any() else 1.0
+        factors[label.name] = _quantile(off)
     return factors
+
+
+def _quantile(off: np.ndarray) -> float:
+    """Give by what errors must be multiplied so that 68.27 % of new stars lie within them."""
+    rank = min(1.0, 0.6827 * (1 + 1 / max(1, len(off))))
+    return float(np.quantile(off, rank, method="higher")) if len(off) else 1.0

@@ -17,14 +17,17 @@ from .build import Parts, build, to_bytes
 from .card import complete
 from .core import Core
 from .familiarity import Familiarity
+from .teaching import Teaching
 from .verbs import Verbs
 
 if TYPE_CHECKING:
     import torch
 
+    from ..nn.lowrank import LowRank
 
 
-class Model(Verbs):
+
+class Model(Teaching, Verbs):
     """Embed stars, predict their labels, translate and reconstruct their spectra.
 
     Parameters
@@ -65,6 +68,8 @@ class Model(Verbs):
         #: what the file's card says
         self.about = complete(card, self._parts)
         self._sha256 = ""
+        #: what `fit` by ``"lora"`` learned beside the weights, by the name of the layer
+        self.adapters: Mapping[str, LowRank] = {}
         #: what the verbs do with one `Batch`
         self.core = Core(self._parts, self.about)
 

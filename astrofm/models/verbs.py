@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from ..compat import Spectrum, SpectrumList
     from .core import Core
-    from .model import Model
     from .portrait import Searchable
 
 
@@ -174,41 +173,6 @@ class Verbs:
         from .attention import attention
 
         return self._one_or_list(data, attention(self, data, label, how))
-
-    def fit(self, data: Any, labels: Table, *, head: str = "gaussian", stars: Sequence[Any] | None = None,
-            keep: Sequence[str] = (), seed: int = 0, progress: Callable[[str], None] | None = None) -> Model:
-        """Learn labels from stars whose labels are known, on the embeddings as they are.
-
-        Parameters
-        ----------
-        data : list, Batch, path or list of paths
-        labels : Table
-            A row a spectrum; every column is a label, with its unit. Unknown ones are NaN or masked.
-        head : str
-            ``"gaussian"``: each label with its own error; or ``"posterior"``: the joint posterior of all of them, for stars
-            all of whose labels are known (``pip install 'astrofm[flow]'``).
-        stars : sequence, optional
-            Which star each spectrum is of, so that a star's spectra are learned from or kept together.
-        keep : sequence of str
-            Names of this model's heads that the new one has, too.
-        seed : int
-        progress : callable, optional
-            Called with a line now and then.
-
-        Returns
-        -------
-        Model
-            A new one, with the same encoder and aligner. A fifth of the stars was kept to stop in time and to calibrate the
-            errors: of those, 68.27 % lie within one error.
-
-        Raises
-        ------
-        DataError
-            Too few stars, rows that do not match, or a column that is no label.
-        """
-        from .fit import fit
-
-        return fit(self, data, labels, head=head, stars=stars, keep=keep, seed=seed, progress=progress)
 
     def card(self, star: Any, *, index: Searchable | None = None, to: Sequence[str] | None = None,
              path: str | os.PathLike | None = None) -> Figure:

@@ -52,6 +52,40 @@ class GaussianHead(Head):
         return self.scale.columns(self.labels, mean, log_error.exp())
 
 
+class LinearHead(Head):
+    """Read numbers as weighted sums of an embedding, each label with one error for all stars: what a closed form gives.
+
+    Parameters
+    ----------
+    dim : int
+        Numbers of the embedding.
+    labels : sequence of mapping
+        As for `GaussianHead`.
+    """
+
+    name = "linear"
+
+    def __init__(self, *, dim: int = 256, labels: Sequence[Mapping] | None = None):
+        labels = [dict(label) for label in labels or [TEFF]]
+        super().__init__(dim=dim, labels=labels)
+        self.dim, self.labels, self.scale = dim, describe(labels), LabelScale(labels)
+        self.layer = nn.Linear(dim, len(labels))
+        self.log_error = nn.Parameter(torch.zeros(len(labels)))
+
+    def standardised(self, embedding: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give mean and log error, both ``(n, number of labels)``, in standardised units."""
+        mean = self.layer(embedding).float()
+        return mean, self.log_error.expand_as(mean)
+
+    def standardise(self, truth: torch.Tensor) -> torch.Tensor:
+        """Bring true labels ``(n, number of labels)`` into standardised units; NaN stays NaN."""
+        return self.scale.standardise(truth)
+
+    def _read(self, embedding: torch.Tensor) -> Mapping[str, torch.Tensor]:
+        mean, log_error = self.standardised(embedding)
+        return self.scale.columns(self.labels, mean, log_error.exp())
+
+
 class ClassHead(Head):
     """Read the probabilities of named classes out of an embedding.
 

@@ -45,6 +45,10 @@ class LabelScale(nn.Module):
         value = standardised * self.spread + self.centre
         return torch.where(self.log, 10.0 ** value.clamp(-30, 30), value)
 
+    def standardise_error(self, truth: torch.Tensor, error: torch.Tensor) -> torch.Tensor:
+        """Bring errors of labels ``(..., number of labels)`` into standardised units; NaN stays NaN."""
+        return torch.where(self.log, error / (truth.clamp_min(1e-30) * math.log(10)), error) / self.spread
+
     def columns(self, labels: Sequence[Label], value: torch.Tensor, error: torch.Tensor) -> dict[str, torch.Tensor]:
         """Give the columns of standardised values and errors ``(n, number of labels)`` in the labels' units."""
         value, error = self.physical(value), error * self.spread

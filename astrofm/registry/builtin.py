@@ -36,6 +36,7 @@ def astrofm_heads() -> list[Card]:
     """Offer numbers with errors, and classes with probabilities."""
     return [Card("gaussian", "astrofm.nn.heads:GaussianHead", "numbers, each with its own error",
                  "1994icnn.conf...55N", _LICENSE),
+            Card("linear", "astrofm.nn.heads:LinearHead", "numbers as weighted sums, in closed form", "", _LICENSE),
             Card("asked-numbers", "astrofm.nn.asking:AskedNumbers", "numbers with errors out of answers to names",
                  "arXiv:2308.10944", _LICENSE),
             Card("posterior", "astrofm.nn.posterior:PosteriorHead", "joint posteriors of labels by a normalising flow",

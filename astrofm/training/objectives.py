@@ -54,8 +54,8 @@ def contrastive_loss(first: torch.Tensor, second: torch.Tensor, *, temperature: 
     return 0.5 * (F.cross_entropy(scores, same) + F.cross_entropy(scores.T, same))
 
 
-def label_loss(mean: torch.Tensor, log_error: torch.Tensor, truth: torch.Tensor, *,
-               beta: float = 0.5) -> torch.Tensor:
+def label_loss(mean: torch.Tensor, log_error: torch.Tensor, truth: torch.Tensor, *, beta: float = 0.5,
+               error: torch.Tensor | None = None) -> torch.Tensor:
     """Score labels by their predicted errors; a label that is NaN is not known and does not count.
 
     Gaussian negative log-likelihood weighted by ``variance**beta`` (Seitzer et al. 2022, arXiv:2203.09168).
@@ -66,11 +66,13 @@ def label_loss(mean: torch.Tensor, log_error: torch.Tensor, truth: torch.Tensor,
         In standardised units.
     beta : float
         0 is the plain likelihood, 1 the squared error.
+    error : Tensor, shape ``(n, k)``, optional
+        Of the truth, standardised; NaN is none.
     """
     known = torch.isfinite(truth)
     residual = torch.where(known, truth, 0.0) - mean
-    variance = (2 * log_error).exp()
-    score = 0.5 * residual**2 / variance + log_error
+    variance = (2 * log_error).exp() + (0.0 if error is None else torch.nan_to_num(error) ** 2)
+    score = 0.5 * (residual**2 / variance + variance.log())
     weight = variance.detach() ** beta
     return torch.where(known, weight * score, 0.0).sum() / known.sum().clamp_min(1)
 

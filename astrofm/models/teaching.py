@@ -1,0 +1,87 @@
+"""How a model learns labels from a user's stars, and how that is kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+    from .model import Model
+
+
+class Teaching:
+    """The part of a `~astrofm.models.Model` that learns."""
+
+    def fit(self, data: Any, labels: Table, *, method: str = "head", head: str = "gaussian",
+            places: Sequence[str] = ("encoder",), rank: int = 8, alpha: float = 16.0, stars: Sequence[Any] | None = None,
+            keep: Sequence[str] = (), seed: int = 0, progress: Callable[[str], None] | None = None) -> Model:
+        """Learn labels from stars whose labels are known.
+
+        Parameters
+        ----------
+        data : list, Batch, path or list of paths
+        labels : Table
+            A row a spectrum; every column is a label, with its unit. Unknown ones are NaN or masked. ``NAME_err`` beside
+            ``NAME`` holds the errors of that label, which count in learning.
+        method : str
+            ``"head"``: a perceptron on the embeddings as they are; ``"probe"``: weighted sums of them, in closed form;
+            ``"lora"``: low-rank adapters beside the layers of ``places`` (Hu et al. 2021), merged in the end; ``"full"``:
+            all weights of ``places``. The last two start from the model's own head where it has one for these labels.
+        head : str
+            ``"gaussian"``: each label with its own error; or ``"posterior"``: the joint posterior of all of them, for stars
+            all of whose labels are known (``pip install 'astrofm[flow]'``), by method ``"head"``.
+        places : sequence of str
+            Of ``"encoder"``, ``"projection"`` (the aligner) and ``"head"``: what ``"lora"`` and ``"full"`` change.
+        rank, alpha : int, float
+            Of the adapters: their width, and by how much they count (``alpha / rank``).
+        stars : sequence, optional
+            Which star each spectrum is of, so that a star's spectra are learned from or kept together.
+        keep : sequence of str
+            Names of this model's heads that the new one has, too.
+        seed : int
+        progress : callable, optional
+            Called with a line now and then.
+
+        Returns
+        -------
+        Model
+            A new one; this one stays as it is. A fifth of the stars was kept to stop in time and to calibrate the errors: of
+            those, 68.27 % lie within one error. A probe leaves each star out in turn instead.
+
+        Raises
+        ------
+        DataError
+            Too few stars, rows that do not match, a column that is no label, or a method or place that is none.
+        """
+        from .fit import fit
+
+        return fit(self, data, labels, method=method, head=head, places=places, rank=rank, alpha=alpha, stars=stars,
+                   keep=keep, seed=seed, progress=progress)
+
+    def save_adapter(self, folder: str | os.PathLike) -> Path:
+        """Write what ``fit(method="lora")`` learned beside the weights: a folder as peft lays it out, and the head.
+
+        Returns
+        -------
+        Path
+            With ``adapter_config.json``, ``adapter_model.safetensors`` and ``head.safetensors``.
+        """
+        from .adapt import write_adapter
+
+        return write_adapter(self, Path(folder))
+
+    def with_adapter(self, folder: str | os.PathLike) -> Model:
+        """Give this model as ``fit(method="lora")`` made it, from the folder that `save_adapter` wrote.
+
+        Raises
+        ------
+        ModelFileError
+            The folder is damaged, or belongs to another model.
+        """
+        from .adapt import with_adapter
+
+        return with_adapter(self, Path(folder))
