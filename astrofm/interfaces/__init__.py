@@ -1,8 +1,9 @@
 """The four nouns. `Instrument` is NumPy; `Encoder`, `Aligner` and `Head` are torch modules, loaded when asked for."""
 
+from .degrade import degrade
 from .instrument import Instrument, SpectrumInstrument
 
-__all__ = ["Aligner", "Encoder", "Head", "Instrument", "Label", "SpectrumInstrument"]
+__all__ = ["Aligner", "Encoder", "Head", "Instrument", "Label", "SpectrumInstrument", "degrade"]
 
 _TORCH = {"Encoder": "encoder", "Aligner": "aligner", "Head": "head", "Label": "head"}
 

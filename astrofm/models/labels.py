@@ -10,7 +10,7 @@ from astropy.table import QTable, Table
 
 from ..errors import DataError
 
-#: labels learned as logarithms where all are positive and they span more than this factor
+#: labels in linear units are learned as logarithms where all are positive and they span more than this factor
 SPAN = 1.8
 
 
@@ -33,7 +33,7 @@ def describe_labels(labels: Table) -> tuple[list[dict[str, Any]], np.ndarray, np
         known = value[np.isfinite(value)]
         if len(np.unique(known)) < 2:
             raise DataError(f"label {name!r} has {len(np.unique(known))} different values: there is nothing to learn")
-        log = bool(known.min() > 0 and known.max() > SPAN * known.min())
+        log = _is_linear(unit) and bool(known.min() > 0 and known.max() > SPAN * known.min())
         scaled = np.log10(known) if log else known
         told.append({"name": name, "unit": "" if unit is None else unit.to_string(),
                      "description": column.info.description or "", "low": float(known.min()), "high": float(known.max()),
@@ -43,6 +43,13 @@ def describe_labels(labels: Table) -> tuple[list[dict[str, Any]], np.ndarray, np
     if not told:
         raise DataError("the table of labels has no column")
     return told, np.stack(values, axis=1), np.stack(errors, axis=1)
+
+
+def _is_linear(unit: u.UnitBase | None) -> bool:
+    """Say whether a unit is one of a physical quantity: not a logarithm, such as dex or mag, and not none at all."""
+    if unit is None or hasattr(unit, "function_unit") or unit == u.dimensionless_unscaled:
+        return False
+    return not {u.dex, u.mag} & set(unit.bases)
 
 
 def _errors(table: QTable, name: str, unit: u.UnitBase | None) -> np.ndarray:

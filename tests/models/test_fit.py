@@ -90,3 +90,13 @@ def test_wrong_arguments_are_refused(model, many):
                                ({"stars": [1]}, "names 1 stars")):
         with pytest.raises(DataError, match=message):
             model.fit(batch, labels, **arguments)
+
+
+def test_logarithms_are_taken_of_linear_quantities_only():
+    from astrofm.models.labels import describe_labels
+
+    wide = np.linspace(0.3, 5.0, 30)
+    told, _, _ = describe_labels(QTable({"logg": wide * u.dex, "age": wide * u.Gyr, "g": wide * u.mag, "plain": wide,
+                                         "narrow": np.linspace(4000, 5000, 30) * u.K, "fe_h": (wide - 1) * u.dex}))
+    assert {label["name"]: label["log"] for label in told} == {"logg": False, "age": True, "g": False, "plain": False,
+                                                               "narrow": False, "fe_h": False}
