@@ -32,7 +32,7 @@ BATCH, PATIENCE, ROUNDS = 32, 12, 100
 #: file of the head in a folder of adapters
 HEAD = "head.safetensors"
 #: highest learning rates
-RATES = {"lora": 1e-3, "full": 3e-4}
+RATES = {"lora": 1e-3, "full": 1e-4}
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +118,8 @@ def adapt(model: Model, head: Head, stars: Stars, own: np.ndarray, kept: np.ndar
         raise DataError(f"{' and '.join(places)} of this model have nothing that learns")
     optimiser = torch.optim.AdamW(learned, RATES[method], weight_decay=0.01)
     generator, best, state, stale = np.random.default_rng(seed), np.inf, None, 0
-    for round_ in range(ROUNDS):
-        order = generator.permutation(own)
+    for round_ in range(ROUNDS + 1):
+        order = generator.permutation(own) if round_ else own[:0]  # the first look is at the model as it was
         for start in range(0, len(order), BATCH):
             optimiser.zero_grad()
             for batch, rows in stars.pieces(order[start: start + BATCH]):
@@ -134,7 +134,7 @@ def adapt(model: Model, head: Head, stars: Stars, own: np.ndarray, kept: np.ndar
         if score < best:
             best, state = score, {name: x.clone() for name, x in parts.state_dict().items()}
         if progress:
-            progress(f"round {round_ + 1}: {score:.3f} on kept stars, best {best:.3f}")
+            progress(f"round {round_}: {score:.3f} on kept stars, best {best:.3f}")
         if stale >= PATIENCE:
             break
     if state is None:
