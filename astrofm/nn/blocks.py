@@ -8,6 +8,8 @@ from torch.nn import functional as F
 
 #: tokens up to which plain products are faster than the fused kernel on a CPU, and their memory is no matter
 SHORT = 1024
+#: and width of a head from which on they are
+WIDE = 32
 
 
 class Attention(nn.Module):
@@ -51,7 +53,7 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, scale: float | 
     -------
     Tensor, shape ``(n, heads, t, width)``
     """
-    if q.device.type == "cpu" and q.dtype == torch.bfloat16 and k.shape[2] <= SHORT:
+    if q.device.type == "cpu" and q.dtype == torch.bfloat16 and k.shape[2] <= SHORT and q.shape[3] >= WIDE:
         return _by_products(q, k, v, scale, seen)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=None if seen is None else seen[:, None, None], scale=scale)
 
