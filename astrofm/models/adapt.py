@@ -31,8 +31,8 @@ PLACES = {"encoder": "encoder", "projection": "aligner", "head": "head"}
 BATCH, PATIENCE, ROUNDS = 32, 12, 100
 #: file of the head in a folder of adapters
 HEAD = "head.safetensors"
-#: highest learning rates
-RATES = {"lora": 1e-3, "full": 1e-4}
+#: learning rates that are tried; the best on the kept stars is taken
+RATES = {"lora": (1e-3,), "full": (1e-4, 1e-5)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,33 +116,39 @@ def adapt(model: Model, head: Head, stars: Stars, own: np.ndarray, kept: np.ndar
     learned = [p for p in parts.parameters() if p.requires_grad]
     if not learned:
         raise DataError(f"{' and '.join(places)} of this model have nothing that learns")
-    optimiser = torch.optim.AdamW(learned, RATES[method], weight_decay=0.01)
-    generator, best, state, stale = np.random.default_rng(seed), np.inf, None, 0
-    for round_ in range(ROUNDS + 1):
-        order = generator.permutation(own) if round_ else own[:0]  # the first look is at the model as it was
-        for start in range(0, len(order), BATCH):
-            optimiser.zero_grad()
-            for batch, rows in stars.pieces(order[start: start + BATCH]):
-                loss = _loss(model, parts, batch, stars, rows) * len(rows) / BATCH
-                loss.backward()
-            nn.utils.clip_grad_norm_(learned, 1.0)
-            optimiser.step()
-        with torch.no_grad():
-            score = sum(float(_loss(model, parts, batch, stars, rows, beta=0.0)) * len(rows)
-                        for batch, rows in stars.pieces(kept)) / len(kept)
-        stale = 0 if score < best - 1e-4 else stale + 1
-        if score < best:
-            best, state = score, {name: x.clone() for name, x in parts.state_dict().items()}
-        if progress:
-            progress(f"round {round_}: {score:.3f} on kept stars, best {best:.3f}")
-        if stale >= PATIENCE:
-            break
+    first, best, state = {name: x.clone() for name, x in parts.state_dict().items()}, np.inf, None
+    for rate in RATES[method]:
+        parts.load_state_dict(first)
+        optimiser, order, stale = torch.optim.AdamW(learned, rate, weight_decay=0.01), np.random.default_rng(seed), 0
+        for round_ in range(ROUNDS + 1):
+            rows = order.permutation(own) if round_ else own[:0]  # the first look is at the model as it was
+            for start in range(0, len(rows), BATCH):
+                _step(model, parts, stars, rows[start: start + BATCH], learned, optimiser)
+            with torch.no_grad():
+                score = sum(float(_loss(model, parts, batch, stars, some, beta=0.0)) * len(some)
+                            for batch, some in stars.pieces(kept)) / len(kept)
+            stale = 0 if score < best - 1e-4 else stale + 1
+            if score < best:
+                best, state = score, {name: x.clone() for name, x in parts.state_dict().items()}
+            if progress:
+                progress(f"rate {rate:g}, round {round_}: {score:.3f} on kept stars, best {best:.3f}")
+            if stale >= PATIENCE:
+                break
     if state is None:
         raise DataError("nothing finite was learned: are labels out of range, or the rate too high?")
     parts.load_state_dict(state)
     written = {name: copy.deepcopy(one) for name, one in adapters.items()}
     merge(parts)
     return parts.eval(), written
+
+
+def _step(model: Model, parts: nn.ModuleDict, stars: Stars, rows: np.ndarray, learned: Sequence[nn.Parameter],
+          optimiser: torch.optim.Optimizer) -> None:
+    optimiser.zero_grad()
+    for batch, some in stars.pieces(rows):
+        (_loss(model, parts, batch, stars, some) * len(some) / len(rows)).backward()
+    nn.utils.clip_grad_norm_(learned, 1.0)
+    optimiser.step()
 
 
 def _loss(model: Model, parts: nn.ModuleDict, batch: Batch, stars: Stars, rows: np.ndarray, *,
