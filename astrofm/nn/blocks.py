@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 #: tokens up to which plain products are faster than the fused kernel on a CPU, and their memory is no matter
 SHORT = 1024
-#: and width of a head from which on they are
-WIDE = 32
+#: with heads narrower than this (numbers) that is so up to fewer tokens
+WIDE, NARROW_SHORT = 32, 256
 
 
 class Attention(nn.Module):
@@ -53,7 +53,8 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, scale: float | 
     -------
     Tensor, shape ``(n, heads, t, width)``
     """
-    if q.device.type == "cpu" and q.dtype == torch.bfloat16 and k.shape[2] <= SHORT and q.shape[3] >= WIDE:
+    short = SHORT if q.shape[3] >= WIDE else NARROW_SHORT
+    if q.device.type == "cpu" and q.dtype == torch.bfloat16 and k.shape[2] <= short:
         return _by_products(q, k, v, scale, seen)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=None if seen is None else seen[:, None, None], scale=scale)
 

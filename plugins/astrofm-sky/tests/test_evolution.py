@@ -39,8 +39,8 @@ def test_stars_are_interpolated_in_age_metallicity_and_place(folder):
 def test_nothing_is_made_beyond_the_isochrones(folder, tmp_path_factory):
     grid = Isochrones.open(folder)
     for log_age, m_h, phase, place, words in (
-            (10.1, 0, 2, 0.5, "log_age lies outside 9 to 10"), (9.5, 0.5, 2, 0.5, "m_h lies"), (9.5, 0, 1, 0.5, "phases are 2"),
-            (9.5, 0, 2, 1.5, "place lies outside")):
+            (10.1, 0, 2, 0.5, "log_age lies outside 9 to 10"), (9.5, 0.5, 2, 0.5, "m_h lies"),
+            (9.5, 0, 1, 0.5, "phases are 2"), (9.5, 0, 2, 1.5, "place lies outside")):
         with pytest.raises(DataError, match=words):
             grid.at(np.array([log_age]), np.array([m_h]), np.array([phase]), np.array([place]))
     with pytest.raises(ReadError, match="docs/sky.rst"):

@@ -217,7 +217,7 @@ def test_what_does_not_fit_is_said(data, runs, tmp_path, capsys):
     assert "is a recipe for `astrofm align`" in capsys.readouterr().err
     one = str(runs / "lrs" / "model.safetensors")
     assert main(["align", str(path), "--data", str(data), "-o", str(tmp_path / "r"), "--start", one]) == 1
-    assert "give no weights to 'xp." in capsys.readouterr().err
+    assert "give no weights to 'encoder.xp." in capsys.readouterr().err
     whole = read_recipe(path)
     with pytest.raises(DataError, match="learns from one instrument"):
         objective = make(whole)
