@@ -19,6 +19,7 @@ from astrofm_apogee.grid import GRID, expand, pixels_of
 from astrofm_apogee.lines import name_lines
 from astrofm_sky.emulator import LABELS, Emulator, as_observed
 from astropy import units as u
+from astropy.table import QTable
 from scipy.ndimage import gaussian_filter1d
 
 from astrofm.compat import Spectrum
@@ -70,12 +71,16 @@ def data_set(folder: Path, emulator: Emulator, count: int, seed: int, *, real: b
     return ShardedData.open(folder)
 
 
+def in_band(batch: Batch) -> Batch:
+    """Mask what lies outside the band."""
+    outside = (GRID < BAND[0]) | (GRID > BAND[1])
+    return Batch(batch.instrument, batch.coordinate, np.where(outside, 0, batch.value), np.where(outside, 0, batch.error),
+                 batch.mask | outside, meta={"id": batch.meta["id"]})
+
+
 def score(model: Model, batch: Batch, name: str) -> str:
     """Give the errors of a label in the band: rms of all and of the iron-poor, robust spread, and of the pulls."""
-    outside = (GRID < BAND[0]) | (GRID > BAND[1])
-    seen = Batch(batch.instrument, batch.coordinate, np.where(outside, 0, batch.value), np.where(outside, 0, batch.error),
-                 batch.mask | outside, meta={"id": batch.meta["id"]})
-    table, truth = model.predict(seen), np.asarray(batch.meta[name], float)
+    table, truth = model.predict(in_band(batch)), np.asarray(batch.meta[name], float)
     away = np.asarray(table[name].value, float) - truth
     poor = np.asarray(batch.meta["fe_h"], float) < POOR
     pull = away / np.hypot(np.asarray(table[f"{name}_err"].value, float), SCALE[name][2])
@@ -125,6 +130,10 @@ def main() -> None:
     print(f"\n[Fe/H] of 3,000 'real' stars between {BAND[0]:.0f} and {BAND[1]:.0f} Angstrom")
     for name, path in made.items():
         print(f"  {name:26s} {score(Model.load(path), test, 'fe_h')}", flush=True)
+    others = stars(emulator, 200, 4_000_000, real=True)
+    known = QTable({"fe_h": np.asarray(others.meta["fe_h"]) * u.dex, "fe_h_err": np.full(200, SCALE["fe_h"][2]) * u.dex})
+    fitting = Model.load(made["transferred"]).calibrate(in_band(others), known)
+    print(f"  {'transferred, calibrated':26s} {score(fitting, test, 'fe_h')}")
     truth = np.asarray(test.meta["fe_h"], float)
     print(f"  {'the mean of the 100':26s} rms {rms(truth - np.mean(few_labels(few))):6.3f}")
     looks(Model.load(made["synthetic"]), emulator, run / "attention.png")

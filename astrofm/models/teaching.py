@@ -62,6 +62,31 @@ class Teaching:
         return fit(self, data, labels, method=method, head=head, places=places, rank=rank, alpha=alpha, stars=stars,
                    keep=keep, seed=seed, progress=progress)
 
+    def calibrate(self, data: Any, labels: Table) -> Model:
+        """Calibrate the errors of labels on stars whose labels are known, and which nothing was learned from.
+
+        Parameters
+        ----------
+        data : list, Batch, path or list of paths
+        labels : Table
+            A row a spectrum: labels of the model's, with units, and ``NAME_err`` where their errors are known. Unknown ones
+            are NaN or masked.
+
+        Returns
+        -------
+        Model
+            A new one that predicts the same, with errors multiplied by a factor for each label and instrument: 68.27 % of
+            these stars lie within one (Vovk et al. 2005; Lei et al. 2018, JASA 113, 1094).
+
+        Raises
+        ------
+        DataError
+            Fewer than 20 stars of an instrument, a label that the model has not, another unit.
+        """
+        from .calibrate import calibrate
+
+        return calibrate(self, data, labels)
+
     def save_adapter(self, folder: str | os.PathLike) -> Path:
         """Write what ``fit(method="lora")`` learned beside the weights: a folder as peft lays it out, and the head.
 

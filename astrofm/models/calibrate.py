@@ -1,0 +1,71 @@
+"""Calibrate the errors of a model's labels on stars whose labels are known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from astropy import units as u
+from astropy.table import Table
+
+from ..errors import DataError
+from .card import by_instrument
+from .labels import describe_labels
+
+if TYPE_CHECKING:
+    from .model import Model
+
+#: stars of an instrument that a calibration takes at least
+LEAST = 20
+#: part of the stars within one error
+WITHIN = 0.6827
+
+
+def calibrate(model: Model, data: Any, labels: Table) -> Model:
+    """Give a model with factors of its errors; see `Model.calibrate`."""
+    from .model import Model
+
+    told, values, errors = describe_labels(labels)
+    table = model.predict(data)
+    if len(table) != len(values):
+        raise DataError(f"there are {len(table)} stars and {len(values)} rows of labels: a row for each is wanted")
+    numbers = {label["name"]: label for label in model.about["labels"] if not label.get("classes")}
+    unknown = [label["name"] for label in told if label["name"] not in numbers]
+    if unknown:
+        raise DataError(f"the model has no label {unknown[0]!r} to calibrate; it has {', '.join(numbers)}")
+    calibration = {key: dict(value) for key, value in model.about["calibration"].items()}
+    for k, label in enumerate(told):
+        name, unit = label["name"], numbers[label["name"]]["unit"]
+        truth, error = (_in_unit(array[:, k], label["unit"], unit) for array in (values, errors))
+        found, spread = (np.asarray(getattr(table[column], "value", table[column]), float)
+                         for column in (name, f"{name}_err"))
+        for instrument in np.unique(np.asarray(table["instrument"])).tolist():
+            own = (np.asarray(table["instrument"]) == instrument) & np.isfinite(found - truth) & (spread > 0)
+            if own.sum() < LEAST:
+                raise DataError(f"{own.sum()} stars of {instrument!r} have a {name} and a prediction with an error: {LEAST} "
+                                "are the least to calibrate on")
+            so_far = by_instrument({key: value.get(name) for key, value in calibration.items() if name in value},
+                                   instrument, 1.0)
+            factor = _factor(found[own] - truth[own], spread[own], np.nan_to_num(error[own]))
+            calibration.setdefault(instrument, {})[name] = float(so_far) * factor
+    card = {key: value for key, value in model.about.items() if key not in ("parts", "labels", "format")}
+    card |= {"calibration": calibration, "provenance": {**model.about["provenance"], "calibrated_from": model.sha256,
+                                                        "calibrated_on": len(table)}}
+    return Model(model.encoder, model.aligner, model.heads, card=card, familiarity=model.familiarity).to(
+        model.device, precision=model.precision)
+
+
+def _factor(off: np.ndarray, spread: np.ndarray, error: np.ndarray) -> float:
+    """Give by what errors must be multiplied so that, with those of the truth, `WITHIN` of the stars lie within one."""
+    needed = np.sqrt(np.clip(off**2 - error**2, 0, None)) / spread  # a star lies within one error from this factor on
+    rank = min(1.0, WITHIN * (1 + 1 / len(off)))
+    return max(float(np.quantile(needed, rank, method="higher")), 1e-3)
+
+
+def _in_unit(array: np.ndarray, own: str, wanted: str) -> np.ndarray:
+    if own == wanted or not own:
+        return array
+    try:
+        return u.Quantity(array, own).to_value(wanted)
+    except u.UnitConversionError as error:
+        raise DataError(f"a label is in {own}, and the model's in {wanted or 'no unit'}: convert it") from error
