@@ -112,7 +112,7 @@ def put_on_grid(wave: np.ndarray, value: np.ndarray, error: np.ndarray, mask: np
     if offset is None:
         from ..data.resample import resample
 
-        value, error, mask = resample(wave, value[None], error[None], mask[None], grid)
+        value, error, mask = resample(wave[None], value[None], error[None], mask[None], grid)  # a grid of its own: no matrix
         value, error, mask = value[0], error[0], mask[0]
     else:
         low, high = max(offset, 0), min(offset + len(wave), len(grid))
