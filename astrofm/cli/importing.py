@@ -36,7 +36,8 @@ def run(options: argparse.Namespace) -> int:
     model.save(options.output, overwrite=options.overwrite)
     count = sum(weights.numel() for part in (model.encoder, model.aligner, *model.heads.values())
                 for weights in part.parameters())
-    print(f"{options.output}: {model.name}, {count:,} parameters, for {' and '.join(model.instruments)}")
+    takes = " and ".join(model.instruments) or "named quantities"
+    print(f"{options.output}: {model.name}, {count:,} parameters, for {takes}")
     print(f"licence of the weights: {model.about['license'] or 'none given: do not pass them on'}")
     print(f"please cite: {model.about['citation']}")
     return 0

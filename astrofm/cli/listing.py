@@ -78,9 +78,7 @@ def _show(options: argparse.Namespace) -> int:
     print(f"{card['name']}: {card.get('summary', '')}\n\n{card['notes']}\n")
     print("labels")
     for label in card["labels"]:
-        span = f"{len(label['classes'])} classes, {label['classes'][0]} to {label['classes'][-1]}" \
-            if label.get("classes") else f"trained on {label.get('low')} to {label.get('high')} {label.get('unit', '')}"
-        print(f"    {label['name']:16s} {label.get('description', '')}; {span}")
+        print(f"    {label['name']:16s} {label.get('description', '')}; {_span(label)}")
     print("instruments")
     for name, about in card["instruments"].items():
         grid = about.get("grid", {})
@@ -94,6 +92,15 @@ def _show(options: argparse.Namespace) -> int:
     print(f"made by\n{_indented(card.get('provenance', {}))}")
     print(f"licence {card['license']}\ncite    {card['citation']}")
     return 0
+
+
+def _span(label: Mapping[str, Any]) -> str:
+    if label.get("classes"):
+        return f"{len(label['classes'])} classes, {label['classes'][0]} to {label['classes'][-1]}"
+    unit = label.get("unit", "")
+    if label.get("low") is None or label.get("high") is None:
+        return f"in {unit}" if unit else "without unit"
+    return f"trained on {label['low']} to {label['high']} {unit}".rstrip()
 
 
 def _cite(options: argparse.Namespace) -> int:
