@@ -83,7 +83,7 @@ def learn(recipe: Recipe, data: ShardedData, folder: Path, *, start: Sequence[Pa
         for part in (encoder, aligner):
             part.to("cpu")
         model = Model(encoder, aligner, {name: head.to("cpu").eval() for name, head in objective.heads.items()}, card={
-            "name": recipe.name, "instruments": list(recipe.instruments), **recipe.card, "provenance": {
+            "name": recipe.name, "instruments": list(objective.described), **recipe.card, "provenance": {
                 "recipe": json.loads(json.dumps(asdict(recipe))), "data_sha256": data.sha256, "stars": len(learned),
                 "started_from": [open_model(Path(p)).sha256 for p in start]}})
         model.save(path, overwrite=True)

@@ -70,7 +70,7 @@ def answer(model: Model, value: np.ndarray, asked: Sequence[str]) -> tuple[np.nd
     encoder, core = model.encoder, model.core
     head = next(iter(model.heads.values()))
     rows = encoder.rows(asked)
-    centre, spread = encoder.scale.centre[rows - 1], encoder.scale.spread[rows - 1]
+    scale = encoder.scale.of(rows - 1)
     found = np.full((2, len(value), len(asked)), np.nan, np.float32)
     usable = np.flatnonzero(np.isfinite(value).any(axis=1))
     place, size = np.arange(value.shape[1], dtype=float), batch_size(core.device, encoder)
@@ -82,8 +82,8 @@ def answer(model: Model, value: np.ndarray, asked: Sequence[str]) -> tuple[np.nd
             tokens = encoder.embed_asked(batch.tensors(core.device), rows).float()
             with torch.autocast(core.device.type, enabled=False):
                 mean, log_variance = head.numbers(model.aligner.answers(tokens, len(asked)))
-            found[0, chosen] = (mean * spread.to(mean) + centre.to(mean)).cpu().numpy()
-            found[1, chosen] = ((0.5 * log_variance).exp() * spread.to(mean)).cpu().numpy()
+            found[0, chosen], found[1, chosen] = (column.cpu().numpy() for column in scale.numbers(
+                mean, (0.5 * log_variance).exp()))
     found[1] *= np.array([error_scale(model.about, encoder.name, name) for name in asked], np.float32)
     return found[0], found[1]
 

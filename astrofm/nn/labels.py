@@ -49,10 +49,20 @@ class LabelScale(nn.Module):
         """Bring errors of labels ``(..., number of labels)`` into standardised units; NaN stays NaN."""
         return torch.where(self.log, error / (truth.clamp_min(1e-30) * math.log(10)), error) / self.spread
 
+    def of(self, rows: torch.Tensor) -> LabelScale:
+        """Give the scale of some of the labels."""
+        some = LabelScale([])
+        some.centre, some.spread, some.log = self.centre[rows], self.spread[rows], self.log[rows]
+        return some
+
+    def numbers(self, value: torch.Tensor, error: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give standardised values and errors ``(..., number of labels)`` in the labels' units."""
+        value, error = self.physical(value), error * self.spread
+        return value, torch.where(self.log, value * math.log(10) * error, error)
+
     def columns(self, labels: Sequence[Label], value: torch.Tensor, error: torch.Tensor) -> dict[str, torch.Tensor]:
         """Give the columns of standardised values and errors ``(n, number of labels)`` in the labels' units."""
-        value, error = self.physical(value), error * self.spread
-        error = torch.where(self.log, value * math.log(10) * error, error)
+        value, error = self.numbers(value, error)
         found = {}
         for k, label in enumerate(labels):
             found[label.name], found[f"{label.name}_err"] = value[:, k], error[:, k]

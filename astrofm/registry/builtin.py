@@ -46,9 +46,11 @@ def astrofm_heads() -> list[Card]:
 
 @hookimpl
 def astrofm_objectives() -> list[Card]:
-    """Offer labels asked of tokens."""
+    """Offer labels and quantities asked of tokens."""
     return [Card("asked-labels", "astrofm.training.asked:AskedLabels", "labels of spectra from random pixels of them",
-                 "arXiv:2411.04750", _LICENSE)]
+                 "arXiv:2411.04750", _LICENSE),
+            Card("asked-quantities", "astrofm.training.asked_quantities:AskedQuantities",
+                 "any quantity of a star from any others", "arXiv:2308.10944", _LICENSE)]
 
 
 @hookimpl

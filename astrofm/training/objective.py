@@ -46,6 +46,11 @@ class Objective(ABC):
         self.modules = nn.ModuleDict()
         self.heads: Mapping[str, Head] = {}
 
+    @property
+    def described(self) -> tuple[str, ...]:
+        """Instruments that the model's card describes: all that are learned from, unless they are none."""
+        return self.instruments
+
     @abstractmethod
     def see(self, batch: Batch) -> torch.Tensor:
         """Give what the weights see of a batch of tensors, float32, shape ``(n, k)``: always the same; kept on disk."""
