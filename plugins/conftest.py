@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+#: the doctest collector would import this file once more, under a name that another conftest has
+collect_ignore = ["conftest.py"]
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
