@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Sequence
 
@@ -28,7 +29,11 @@ class Team:
         if size == 1:
             return cls()
         if not distributed.is_initialized():
+            # what an optimiser imports at its first step: imported after the group is made, it holds the group for ever,
+            # whose threads then outlive the interpreter, and now and then the process is aborted on its way out
+            import torch._dynamo  # noqa: F401
             distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+            atexit.register(_leave)
         return cls(distributed.get_rank(), size)
 
     @property
@@ -57,3 +62,8 @@ class Team:
         """Wait for the others."""
         if self.size > 1:
             distributed.barrier()
+
+
+def _leave() -> None:
+    if distributed.is_initialized():
+        distributed.destroy_process_group()

@@ -72,10 +72,23 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_never_was(tmp_path, stop):
 
 
 TEAM = """
+import atexit
+import os
 import sys
+from pathlib import Path
 import torch
 from torch import nn
 from astrofm.training import Loss, Schedule, Team, train
+
+
+@atexit.register  # before the team's own, so that it is called after it
+def no_thread_is_left():
+    names = [(task / "comm").read_text() for task in Path("/proc/self/task").glob("*")]
+    if any("gloo" in name for name in names):
+        sys.stderr.write(f"threads outlive the training: {names}")
+        sys.stderr.flush()
+        os._exit(3)
+
 
 torch.set_num_threads(1)
 torch.manual_seed(1)
