@@ -1,5 +1,6 @@
 """What travels, and the operations on it: arrays for many stars at once."""
 
+from .bands import band_means
 from .continuum import pseudo_continuum
 from .extinction import deredden, transmission
 from .linespread import LineSpread, broadening_matrix
@@ -7,5 +8,5 @@ from .resample import overlap_matrix, resample
 from .sample import Batch, Sample, collate
 from .wavelength import to_air, to_rest_frame, to_vacuum
 
-__all__ = ["Batch", "LineSpread", "Sample", "broadening_matrix", "collate", "deredden", "overlap_matrix",
+__all__ = ["Batch", "LineSpread", "Sample", "band_means", "broadening_matrix", "collate", "deredden", "overlap_matrix",
            "pseudo_continuum", "resample", "to_air", "to_rest_frame", "to_vacuum", "transmission"]
