@@ -22,6 +22,7 @@ from astrofm.data import transmission
 from astrofm.models import Model
 from astrofm.models.learn import learn
 from astrofm.models.recipe import read_recipe
+from astrofm.registry import get_instrument
 from astrofm.training import ShardedData, ShardWriter
 
 RECIPE = Path(__file__).resolve().parents[1] / "plugins" / "astrofm-zoo" / "recipes" / "generalist_small.toml"
@@ -139,11 +140,15 @@ def loci(model: Model, value: np.ndarray, truth: dict[str, np.ndarray]) -> None:
     for teff in (4200, 4500, 4800, 5100):
         near = (np.abs(truth["teff"] - teff) < 40) & (truth["a_v"] < 0.15)
         asked = model.request({"teff": teff, "a_v": 0.05}, ["jk"])["jk"].value[0]
-        print(f"J - K at {teff} K, little dust      {asked:7.3f}  {np.median(truth['jk'][near]):7.3f}")
+        print(f"J - K at {teff} K, little dust      {asked:7.3f}  {_median(truth['jk'][near]):7.3f}")
     for mass in (1.0, 1.4, 2.0):
         near = (np.abs(truth["mass"] / mass - 1) < 0.08) & (np.abs(truth["logg"] - 2.5) < 0.15)
         asked = model.request({"mass": mass, "logg": 2.5}, ["log_luminosity"])["log_luminosity"].value[0]
-        print(f"log L at {mass} Msun, logg 2.5         {asked:7.3f}  {np.median(truth['log_luminosity'][near]):7.3f}")
+        print(f"log L at {mass} Msun, logg 2.5         {asked:7.3f}  {_median(truth['log_luminosity'][near]):7.3f}")
+
+
+def _median(values: np.ndarray) -> float:
+    return float(np.median(values)) if len(values) else np.nan
 
 
 def honesty(model: Model, value: np.ndarray, data: Path) -> None:
@@ -155,8 +160,17 @@ def honesty(model: Model, value: np.ndarray, data: Path) -> None:
     inside = model.request(given(value, XP), ["mass"])["flags"]
     print(f"flagged: {np.mean([bool(flag) for flag in inside]):.3f} of the giants' spectra, ", end="")
     dwarfs = model.request({"teff": 5800.0, "logg": 4.4, "m_h": 0.0}, ["mass"])["flags"][0]
-    hot = model.request({"xp": data / "gaia-xp" / "XP_CONTINUOUS_RAW.csv"}, ["mass"])["flags"]
-    print(f"a dwarf by its labels: {dwarfs!r}; real XP spectra: {sum(map(bool, hot))} of {len(hot)}")
+    flagged, count = strangers(model, data)
+    print(f"a dwarf by its labels: {dwarfs!r}; real hot subdwarfs: {flagged} of {count}")
+
+
+def strangers(model: Model, data: Path) -> tuple[int, int]:
+    """Count the real spectra of hot subdwarfs that are flagged, and all of them."""
+    with np.load(data / "gaia-xp" / "xp_sampled_hot_subdwarfs_2815.npz", allow_pickle=False) as stored:
+        flux = stored["flux_W_m2_nm"].astype(np.float32)
+    spectra = get_instrument("gaia-xp").batch(flux, np.abs(flux) * 0.02 + 1e-20, ~np.isfinite(flux), {})
+    flags = model.request({"xp": spectra}, ["mass"])["flags"]
+    return sum(map(bool, flags)), len(flags)
 
 
 def main() -> None:

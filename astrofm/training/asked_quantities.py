@@ -16,12 +16,15 @@ from .asked import ABSENT, asked_loss
 from .loop import Loss
 from .objective import Objective
 
+#: part of the stars that are asked for what they show, too
+ECHO = 0.1
+
 
 class AskedQuantities(Objective):
     """Learn any quantity of a star from any others (Leung & Bovy 2023, arXiv:2308.10944).
 
     In each step each star shows a random part of what is known of it, and is asked for random quantities: half of the stars
-    show any number of single quantities, the other half whole groups of them.
+    show any number of single quantities, the other half whole groups of them. One in ten is asked for what it shows, too.
 
     Parameters
     ----------
@@ -100,7 +103,8 @@ class AskedQuantities(Objective):
         name = torch.arange(1, count + 1, device=value.device).expand(n, -1)
         tokens = self.encoder.encode(name, value, present, asked + 1)
         answer, log_variance = self.head.numbers(self.aligner.answers(tokens, len(asked)))
-        truth = torch.where(known, value, torch.nan)[:, asked]
+        echo = present & (torch.rand(n, 1, device=value.device) > ECHO)  # what is shown is easy, and would drown the rest
+        truth = torch.where(known & ~echo, value, torch.nan)[:, asked]
         loss = asked_loss(answer, log_variance, truth, error[:, asked])
         hidden = torch.isfinite(truth) & ~present[:, asked]
         with torch.no_grad():

@@ -7,9 +7,11 @@ from astrofm_sky.evolved import BANDS, NAMED, REFERENCE, Evolved, bolometric_g, 
 from astrofm.data import transmission
 
 
-@pytest.fixture(scope="module")
-def evolved(shared_data):
-    return Evolved.open(shared_data)
+@pytest.fixture(scope="module", params=["invented", "real"])
+def evolved(request):
+    if request.param == "invented":
+        return request.getfixturevalue("invented_giants")
+    return Evolved.open(request.getfixturevalue("shared_data"))
 
 
 def test_fluxes_and_colours_are_those_of_published_stars():
