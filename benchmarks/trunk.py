@@ -168,15 +168,16 @@ def as_is(batch: Batch) -> Batch:
 def measure(model: Design | Shipped, tests: Tests, *, views: tuple[str, ...], desi: Callable[[Batch], Batch]) -> None:
     """Print retrieval and labels by a model, DESI's spectra prepared by ``desi``."""
     tests = {test: ({**seen, DESI: desi(seen[DESI])}, truth) for test, (seen, truth) in tests.items()}
-    for test, names in (("archetypes", set(views) - {APOGEE}), ("dwarfs", set(views) & {APOGEE})):
+    optical, infrared = sorted(set(views) - {APOGEE}), [APOGEE] * (APOGEE in views)
+    for test, names in (("archetypes", optical), ("dwarfs", infrared)):
         seen, _ = tests[test]
         first = model.embed(seen[LRS])
-        for name in sorted(names):
+        for name in names:
             second = model.embed(seen[name])
             there, back = recall(second, first), recall(first, second)
             print(f"  {test:10s} {name:12s} recall@1 @10 to LAMOST {there[0]:.3f} {there[1]:.3f}   from LAMOST {back[0]:.3f} "
                   f"{back[1]:.3f}", flush=True)
-    for test, names in (("library", [LRS, *sorted(set(views) - {APOGEE})]), ("dwarfs", [LRS, APOGEE] if APOGEE in views else [])):
+    for test, names in (("library", [LRS, *optical]), ("dwarfs", [LRS, APOGEE] * len(infrared))):
         seen, truth = tests[test]
         for name in names:
             print(f"  {test:10s} {name:12s} {errors(model.labels(seen[name]), truth)}", flush=True)
