@@ -12,12 +12,13 @@ import numpy as np
 from astrofm_apogee.grid import expand
 from astrofm_sky import Sources, libraries
 from astrofm_sky.emulator import Emulator, as_observed
+from scipy.spatial import cKDTree
 
 from astrofm.data import Batch
 from astrofm.registry import get_instrument
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "plugins" / "astrofm-sky" / "recipes"))
-from corpus import GROUPS, load_corpus  # noqa: E402
+from corpus import GROUPS, Corpus, load_corpus  # noqa: E402
 from views import Views  # noqa: E402
 
 LRS, XP, SDSS, APOGEE, DESI = "lamost-lrs", "gaia-xp", "sdss-optical", "apogee", "desi"
@@ -30,6 +31,8 @@ SEEN = 15
 #: range of S/N (log10) in training by instrument, and in tests
 SNR = {LRS: (0.6, 2.5), XP: (1.2, 2.7)}
 USUAL, TESTED = (0.8, 2.5), (1.3, 2.0)
+#: pixels of the sources by which spectra are compared, and how much of the flux two may differ there to be taken for one
+PLACES, ALIKE = np.linspace(2_900, 10_300, 40).astype(int), 3e-3
 
 
 class Stars:
@@ -80,23 +83,25 @@ class Stars:
     def tests(self, count: int) -> dict[str, tuple[dict[str, Batch], np.ndarray]]:
         """Give what instruments see of stars to measure on, and ``teff logg fe_h``.
 
-        ``archetypes`` are models that are not in the corpus, without labels; ``library`` are the held-out MILES stars, each
-        seen several times; ``dwarfs`` are made between the library stars that are learned from, other ones than those of
-        training, where the emulator knows what APOGEE would see.
+        ``unseen`` are archetypes unlike any star of the corpus, and the held-out MILES stars; ``library`` are the latter
+        alone, each seen several times; ``dwarfs`` are made between the library stars that are learned from, other ones than
+        those of training, where the emulator knows what APOGEE would see.
         """
-        optical, found = (LRS, XP, SDSS, DESI), {}
-        sources = self.others(count)
-        nothing = np.full((len(sources), 3), np.nan)
-        found["archetypes"] = self.see(sources, nothing, (900,), optical, snr=TESTED)
-        rows = np.repeat(np.flatnonzero(self.corpus.held_out), max(1, min(SEEN, count // 50)))
-        sources = Sources(self.corpus.wavelength, np.exp(self.corpus.flux[rows]), None, {}, [str(k) for k in rows],
-                          libraries.RESOLUTION)
-        found["library"] = self.see(sources, self.corpus.labels[rows], (901,), optical, snr=TESTED)
+        optical, found, held = (LRS, XP, SDSS, DESI), {}, np.flatnonzero(self.corpus.held_out)
+        sources = Sources.concatenate([self.others(count), self._at(held)])
+        found["unseen"] = self.see(sources, np.full((len(sources), 3), np.nan), (900,), optical, snr=TESTED)
+        rows = np.repeat(held, max(1, min(SEEN, count // 50)))
+        found["library"] = self.see(self._at(rows), self.corpus.labels[rows], (901,), optical, snr=TESTED)
         sources, labels, _ = self.near.draw(np.random.default_rng([8, 902]), 2 * count)
         rows = np.flatnonzero(self._known(labels))[:count]
         found["dwarfs"] = self.see(sources[rows], labels[rows], (902,), (*optical, APOGEE), snr=TESTED)
         return {name: ({key: batch for key, (batch, _) in seen.items()}, truth[:, :3])
                 for name, (seen, truth) in found.items()}
+
+    def _at(self, rows: np.ndarray) -> Sources:
+        """Give stars of the corpus as they are."""
+        return Sources(self.corpus.wavelength, np.exp(self.corpus.flux[rows]), None, {}, [str(k) for k in rows],
+                       libraries.RESOLUTION)
 
     def _known(self, labels: np.ndarray) -> np.ndarray:
         """Say which stars the emulator knows."""
@@ -112,21 +117,26 @@ class Stars:
         return expand(value, error, mask, normalised=True, meta={"id": [str(k) for k in range(len(labels))]})
 
 
-def _others(data: Path, cache: Path, corpus, count: int) -> Sources:
-    """Give archetypes that are not in the corpus."""
+def _others(data: Path, cache: Path, corpus: Corpus, count: int) -> Sources:
+    """Give archetypes that no star of the corpus looks like, nor one another: most in the files are there many times."""
     if not cache.exists():
-        more = libraries.archetypes(data, count=max(60, 3 * count), seed=31)
-        flux = np.where(more.mask, np.nan, more.flux)
-        flux = np.log((flux / np.nanmedian(flux, axis=1, keepdims=True)).clip(1e-4))
-        places = np.linspace(0.1, 0.9, 40) * len(more.wavelength)
-        have = corpus.flux[corpus.group == list(GROUPS).index("archetypes")][:, places.astype(int)]
-        new = np.array([np.abs(have - one).max(1).min() > 2e-3 for one in flux[:, places.astype(int)]])
-        rows = np.random.default_rng(1).permutation(np.flatnonzero(new))[:count]
-        filled = libraries.extend(more[rows], more[rows])[0]
-        np.savez(cache, flux=filled.flux.astype(np.float32))
+        every = libraries.archetypes(data, count=20_000)
+        rows = np.random.default_rng(1).permutation(np.flatnonzero(~every.mask[:, PLACES].any(1)))
+        tree, new = cKDTree(_shape(np.exp(corpus.flux))), []
+        for row, shape in zip(rows, _shape(every.flux[rows]), strict=True):
+            if tree.query(shape, p=np.inf)[0] > ALIKE and all(np.abs(shape - one).max() > ALIKE for _, one in new):
+                new.append((row, shape))
+        chosen = every[np.array([row for row, _ in new[:count]])]
+        np.savez(cache, flux=libraries.extend(chosen, chosen)[0].flux)
     with np.load(cache, allow_pickle=False) as kept:
         flux = kept["flux"][:count]
     return Sources(corpus.wavelength, flux, None, {}, [f"other-{k}" for k in range(len(flux))], libraries.RESOLUTION)
+
+
+def _shape(flux: np.ndarray) -> np.ndarray:
+    """Give the flux at some places over its median there."""
+    flux = flux[:, PLACES]
+    return flux / np.median(flux, axis=1, keepdims=True)
 
 
 def real_stars(data: Path) -> dict[str, tuple[Batch, np.ndarray]]:
