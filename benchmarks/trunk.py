@@ -187,8 +187,8 @@ def measure(model: Design | Shipped, tests: Tests, *, views: tuple[str, ...], de
 def report(made: dict[str, Design | Shipped], stars: Stars, data: Path, count: int) -> None:
     """Print the tables, of ``count`` stars."""
     tests = stars.tests(count)
-    print(f"\nretrieval among {len(tests['unseen'][1]):,} stars that no design has met; scatter (rms) of labels of library stars "
-          "that none has met, and of dwarfs made between others")
+    print(f"\nretrieval among {len(tests['unseen'][1]):,} stars that no design has met; scatter (rms) of labels of library "
+          "stars that none has met, and of dwarfs made between others")
     every = (DESI, *OTHERS)
     for title, name, views, desi in (
             ("one trunk that never met DESI", "trunk", every, as_is),
