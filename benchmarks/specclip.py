@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from astrofm_sky import Sources, libraries, pairs, truth
+from astrofm_sky.alike import alike
 from astrofm_zoo.specclip.views import XP_ONE, lrs_grid
 from torch import nn
 
@@ -33,7 +34,7 @@ sys.path.insert(0, str(ROOT / "plugins" / "astrofm-sky" / "recipes"))
 LRS, XP = "lamost-lrs", "gaia-xp"
 LABELS = ("teff", "logg", "fe_h")
 #: stars to learn from of each kind, stars measured on, and how often a held-out MILES star is seen
-LEARN, RETRIEVED, SEEN = 12_000, 2_000, 12
+LEARN, RETRIEVED, SEEN = 12_000, 500, 12
 #: numbers of labels that heads learn from, and repetitions
 COUNTS, SEEDS = (100, 1_000, 10_000), 3
 
@@ -53,9 +54,11 @@ class Stars:
         self.flux, self.labels, self.rows, self.held = corpus.flux, corpus.labels, miles[~held], miles[held]
         self.between = Between(self.labels[self.rows], self.flux[self.rows])
         models = libraries.archetypes(data, count=9_000, seed=5)
-        order = random.permutation(len(models))
-        models = libraries.extend(models, models[order[RETRIEVED:][:300]])[0]
-        self.archetypes, self.others = models[order[RETRIEVED:]], models[order[:RETRIEVED]]
+        group = alike(models)  # the same star is there many times: all of it is learned from, or one of it measured on
+        measured = random.permutation(group.max() + 1)[:RETRIEVED]
+        others, learned = np.unique(group, return_index=True)[1][measured], np.flatnonzero(~np.isin(group, measured))
+        models = libraries.extend(models, models[random.permutation(learned)[:300]])[0]
+        self.archetypes, self.others = models[learned], models[others]
 
     def made(self, random: np.random.Generator, count: int) -> Sources:
         flux, labels = self.between.draw(random, random.integers(len(self.rows), size=count))

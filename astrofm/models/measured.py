@@ -72,6 +72,8 @@ class Measured:
             for row, (file, message) in piece.failed.items():
                 raise DataError(f"star {row}{f' ({file})' * bool(file)}: {message}")
             batch = piece.batch
+            if batch is None:
+                continue
             if batch.instrument != self.instrument:
                 raise DataError(f"star {piece.rows[0]} was seen by {batch.instrument!r}, and {self.stem!r} stands for "
                                 f"spectra of {self.instrument!r}: leave it out, or give its labels")

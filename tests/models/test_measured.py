@@ -45,6 +45,16 @@ def test_a_spectrum_is_the_numbers_of_its_bands(generalist, instruments):
                                   generalist.request({"wide": spectra}, ["mass"])["mass"])
 
 
+def test_files_of_spectra_are_read(generalist, instruments, tmp_path):
+    (tmp_path / "a").write_text("WIDE 1 2")
+    (tmp_path / "b").write_text("WIDE x")
+    found = generalist.request({"wide": tmp_path / "a"}, ["mass"])
+    spectra = [instruments["wide"].example(seed) for seed in (1, 2)]
+    np.testing.assert_array_equal(found["mass"], generalist.request({"wide": spectra}, ["mass"])["mass"])
+    with pytest.raises(DataError, match="star 0 .*b.*: .* damaged"):
+        generalist.request({"wide": tmp_path / "b"}, ["mass"])
+
+
 def test_a_spectrum_comes_back_on_the_scale_it_was_given_on(generalist, instruments):
     spectrum = instruments["wide"].example(4)
     brighter = Spectrum(spectral_axis=spectrum.spectral_axis, flux=7 * spectrum.flux,
