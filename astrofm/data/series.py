@@ -108,6 +108,7 @@ def light_curves(table: Any, *, id: str, **columns: Any) -> list[TimeSeries]:
     [(7, 2), (3, 1)]
     """
     keys = np.asarray(_column(table, id, "id"))
+    keys = keys.astype(str) if keys.dtype.kind == "O" else keys
     named = {name for name in columns.values() if isinstance(name, str) and name in _names(table)}
     plain = {name: _column(table, name, name) for name in named}
     _, first, star = np.unique(keys, return_index=True, return_inverse=True)

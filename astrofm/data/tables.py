@@ -1,0 +1,267 @@
+"""Tables of photometry as archives serve them: CSV, ECSV, IPAC, VOTable, FITS and Parquet, told by their content."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import warnings
+import zlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.parsers.expat import ExpatError
+
+import numpy as np
+
+from ..errors import ReadError
+
+#: bytes that are looked at to recognise a table
+HEAD = 65536
+#: what the readers of tables raise on damage
+DAMAGE = (OSError, EOFError, ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError, zlib.error,
+          ExpatError, AssertionError)
+#: what stands in a cell of text where there is nothing
+EMPTY = [("", "0"), ("null", "0"), ("--", "0")]
+
+
+@dataclass(frozen=True, eq=False)
+class Ragged:
+    """A column of arrays of any length: those of row ``i`` are ``values[starts[i]:starts[i + 1]]``."""
+
+    values: np.ndarray
+    starts: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+
+def read_head(source: Path | bytes, size: int = HEAD) -> bytes:
+    """Give the first bytes of a file, unpacked if it is gzip, whatever its suffix; none where it can't be read."""
+    try:
+        with _open(source) as stream:
+            return stream.read(size)
+    except (OSError, EOFError, zlib.error):
+        return b""
+
+
+def column_names(source: Path | bytes) -> list[str]:
+    """Give the names of a table's columns, lower case, from its head; none if it is no table. Never raises.
+
+    Parameters
+    ----------
+    source : Path or bytes
+        The file, or what is in it; plain or gzip.
+    """
+    head = read_head(source)
+    kind = _kind(head)
+    if kind == "parquet":
+        return _parquet_names(source)
+    if kind == "fits":
+        found = re.findall(rb"(?<![A-Z_])TTYPE\d+ *= *'([^']*)'", head)
+    elif kind == "votable":
+        fields = re.findall(rb"<FIELD\b([^>]*)>", head.split(b"<DATA")[0])
+        found = [match[1] for match in (re.search(rb"\bname\s*=\s*[\"']([^\"']*)[\"']", field) for field in fields) if match]
+    elif kind == "ipac":
+        found = next((line for line in head.splitlines() if line.startswith(b"|")), b"").strip(b"| \r").split(b"|")
+    else:
+        lines = [line for line in head.splitlines() if line.strip() and not line.startswith(b"#")] if kind == "text" else []
+        found = lines[0].removeprefix(b"\xef\xbb\xbf").split(_delimiter(head).encode()) if lines else []
+    return [name.decode("utf-8", "replace").strip().strip('"').lower() for name in found]
+
+
+def read_columns(path: Path, wanted: Collection[str], source: Path | bytes | None = None) -> dict[str, np.ndarray | Ragged]:
+    """Read columns of a table, those that are there.
+
+    Parameters
+    ----------
+    path : Path
+        For messages, and what is read where ``source`` is not given.
+    wanted : collection of str
+        Names in lower case; the case of the table's own does not count.
+    source : bytes, optional
+        What is in the file: a member of an archive.
+
+    Returns
+    -------
+    dict of str to ndarray, shape ``(rows,)``, or Ragged
+        By name in lower case, in the machine's byte order. Missing numbers are NaN, whole ones then float64.
+
+    Raises
+    ------
+    ReadError
+        The file is damaged or breaks off.
+    """
+    source = path if source is None else source
+    head = read_head(source)
+    kind = _kind(head)
+    if kind in ("", "zip"):
+        what = ("is empty" if not head else "is a zip archive: unzip it" if kind == "zip" else
+                "looks like a web page: the download failed" if head.lstrip()[:1] == b"<" else "is no table")
+        raise ReadError(f"{path} {what}; CSV, ECSV, IPAC, VOTable, FITS and Parquet are read")
+    try:
+        if kind == "parquet":
+            return _parquet(path, source, wanted)
+        with _open(source) as stream:
+            data = stream.read()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of units and headers that no column of numbers needs
+            warnings.filterwarnings("error", "File may have been truncated")
+            found = {"fits": _fits, "votable": _votable, "ipac": _ipac, "text": _text}[kind](data, wanted)
+        return {name.lower(): _column(column) for name, column in found.items()}
+    except ReadError:
+        raise
+    except (*DAMAGE, UserWarning) as error:
+        raise ReadError(f"cannot read {path}: {str(error) or type(error).__name__}: is the download complete?") from error
+
+
+def _open(source: Path | bytes) -> Any:
+    stream = io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb")
+    magic = stream.read(2)
+    stream.seek(0)
+    if magic != b"\x1f\x8b":
+        return stream
+    if isinstance(source, bytes):
+        return gzip.GzipFile(fileobj=stream)
+    stream.close()
+    return gzip.open(source, "rb")
+
+
+def _kind(head: bytes) -> str:
+    if head.startswith(b"SIMPLE  ="):
+        return "fits"
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    if head.startswith(b"PK\x03\x04"):
+        return "zip"
+    if b"<VOTABLE" in head[:4096]:
+        return "votable"
+    if not head or b"\0" in head[:4096] or head.lstrip()[:1] == b"<":
+        return ""
+    return "ipac" if head[:1] in (b"\\", b"|") else "text"
+
+
+def _delimiter(head: bytes) -> str:
+    if not head.startswith(b"# %ECSV"):
+        return ","
+    found = re.search(rb"^#\s*delimiter:\s*['\"]?([^'\"\s])", head, re.MULTILINE)
+    return found[1].decode() if found else " "
+
+
+def _text(data: bytes, wanted: Collection[str]) -> dict[str, Any]:
+    from astropy.io import ascii
+
+    names = [name for name in column_names(data) if name in wanted]
+    text = data.decode("utf-8-sig")
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    if len(lines) == 1:
+        return {name: np.zeros(0) for name in names}
+    head = text[:HEAD].encode()
+    lines[0] = lines[0].lower()
+    return dict(ascii.read(lines, format="basic", delimiter=_delimiter(head), guess=False, fill_values=EMPTY,
+                           include_names=names).items())
+
+
+def _ipac(data: bytes, wanted: Collection[str]) -> dict[str, Any]:
+    from astropy.table import Table
+
+    table = Table.read(data.decode(), format="ascii.ipac")
+    return {name: table[name] for name in table.colnames if name.lower() in wanted}
+
+
+def _votable(data: bytes, wanted: Collection[str]) -> dict[str, Any]:
+    from astropy.io.votable import parse_single_table
+
+    array = parse_single_table(io.BytesIO(data)).array
+    return {name: array[name] for name in array.dtype.names if name.lower() in wanted}
+
+
+def _fits(data: bytes, wanted: Collection[str]) -> dict[str, Any]:
+    from astropy.io import fits
+
+    with fits.open(io.BytesIO(data)) as hdus:
+        table = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
+        if table is None:
+            raise ValueError("it holds no table")
+        return {name: table.data[name] for name in table.columns.names if name.lower() in wanted}
+
+
+def _column(column: Any) -> np.ndarray | Ragged:
+    """Make a plain array of a table's column: NaN for what is masked; rows of arrays become one after the other."""
+    mask = np.ma.getmaskarray(column) if isinstance(column, np.ma.MaskedArray) else getattr(column, "mask", None)
+    bare = np.ma.getdata(column)
+    bare = np.asarray(bare)
+    if bare.dtype.kind == "O" and len(bare) and not isinstance(bare[0], (str, bytes)):
+        rows = [np.ma.filled(np.ma.asarray(row, None), np.nan) if np.ma.asarray(row).dtype.kind == "f"
+                else np.ma.getdata(row) for row in bare]
+        return Ragged(np.concatenate([np.atleast_1d(row) for row in rows]), np.cumsum([0, *map(np.size, rows)]))
+    if bare.ndim == 2:
+        return Ragged(_native(bare).reshape(-1), np.arange(len(bare) + 1) * bare.shape[1])
+    if bare.dtype.kind == "O":
+        bare = bare.astype(str)
+    bare = _native(bare)
+    if mask is not None and np.any(mask):
+        if bare.dtype.kind in "iub":
+            bare = bare.astype(np.float64)
+        bare = np.where(mask, np.nan if bare.dtype.kind == "f" else "", bare)
+    return bare
+
+
+def _native(array: np.ndarray) -> np.ndarray:
+    return array.astype(array.dtype.newbyteorder("="))
+
+
+def _parquet_names(source: Path | bytes) -> list[str]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        return []
+    try:
+        schema = pyarrow.parquet.read_schema(io.BytesIO(source) if isinstance(source, bytes) else source)
+    except (OSError, ValueError, pyarrow.ArrowException):
+        return []
+    names = []
+    for item in schema:
+        inner = [item.type.field(k).name for k in range(item.type.num_fields)] if pyarrow.types.is_struct(item.type) else []
+        names += [name.lower() for name in inner or [item.name]]
+    return names
+
+
+def _parquet(path: Path, source: Path | bytes, wanted: Collection[str]) -> dict[str, np.ndarray | Ragged]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise ReadError(f"{path} is Parquet, which is read with pyarrow: pip install 'astrofm[parquet]'") from error
+    try:
+        with pyarrow.parquet.ParquetFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
+            named = [item.name for item in file.schema_arrow
+                     if item.name.lower() in wanted or pyarrow.types.is_struct(item.type)]
+            table = file.read(columns=named).combine_chunks()
+        found = {}
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            if pyarrow.types.is_struct(column.type):  # nested light curves: a struct of lists
+                inner = column.combine_chunks()
+                parts = {inner.type.field(k).name: inner.field(k) for k in range(inner.type.num_fields)}
+            else:
+                parts = {name: column.combine_chunks()}
+            found |= {part.lower(): _arrow(array) for part, array in parts.items() if part.lower() in wanted}
+        return found
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
+        raise ReadError(f"cannot read {path}: {error}: is the download complete?") from error
+
+
+def _arrow(array: Any) -> np.ndarray | Ragged:
+    import pyarrow
+
+    if isinstance(array, pyarrow.ChunkedArray):
+        array = pyarrow.concat_arrays(array.chunks) if array.num_chunks else pyarrow.array([], array.type)
+    if pyarrow.types.is_list(array.type) or pyarrow.types.is_large_list(array.type):
+        lengths = np.nan_to_num(array.value_lengths().to_numpy(zero_copy_only=False).astype(float)).astype(np.int64)
+        return Ragged(_arrow(array.flatten()), np.concatenate([[0], np.cumsum(lengths)]))
+    if pyarrow.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    values = array.to_numpy(zero_copy_only=False)
+    return values.astype(str) if values.dtype.kind == "O" else values
