@@ -116,6 +116,16 @@ def read_columns(path: Path, wanted: Collection[str], source: Path | bytes | Non
         raise ReadError(f"cannot read {path}: {str(error) or type(error).__name__}: is the download complete?") from error
 
 
+def true_cells(column: np.ndarray | bool) -> np.ndarray:
+    """Read a column of flags, whatever stands for True: booleans, numbers, or text such as "true", "T" and "1"."""
+    array = np.asarray(column)
+    if array.dtype.kind == "S":
+        array = np.char.decode(array, "ascii", "replace")
+    if array.dtype.kind == "U":
+        return np.isin(np.char.lower(np.char.strip(array)), ["true", "t", "1"])
+    return np.nan_to_num(array.astype(float)) != 0
+
+
 def _open(source: Path | bytes) -> Any:
     stream = io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb")
     magic = stream.read(2)

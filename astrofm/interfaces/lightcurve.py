@@ -44,7 +44,7 @@ class LightCurveInstrument(Instrument):
     ('robot', 120, [0, 1])
     """
 
-    #: names of the bands, blue to red; a Sample's ``band`` is the place in here
+    #: names of the bands; a Sample's ``band`` is the place in here
     bands: tuple[str, ...]
     #: other names of the bands, as files and tables write them
     band_names: Mapping[str, str] = {}

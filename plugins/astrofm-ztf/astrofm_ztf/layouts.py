@@ -10,7 +10,7 @@ from astropy.time import Time
 
 from astrofm.data.curves import Curves
 from astrofm.data.magnitudes import blank_magnitudes
-from astrofm.data.tables import Ragged, column_names, read_columns
+from astrofm.data.tables import Ragged, column_names, read_columns, true_cells
 from astrofm.data.times import tdb_days
 from astrofm.errors import DataError, ReadError
 
@@ -77,7 +77,7 @@ def _alerce(columns: Columns, bands: Bands) -> Curves:
     star, first = order[star.reshape(-1)], np.sort(first)
     about = {"id": [str(name) for name in columns["oid"][first].tolist()]}
     magnitude, error = (next(columns[name] for name in ALERCE[role] if name in columns) for role in ("mag", "error"))
-    bad = _true(columns.get("dubious", False)) | ~_true(columns.get("corrected", True)) | np.zeros(len(star), bool)
+    bad = true_cells(columns.get("dubious", False)) | ~true_cells(columns.get("corrected", True)) | np.zeros(len(star), bool)
     return _from_rows(star, about, columns, magnitude, error, bad, bands(columns["fid"]))
 
 
@@ -126,11 +126,6 @@ def _times(columns: Columns) -> tuple[float, np.ndarray, str]:
 
 def _flags(catflags: np.ndarray) -> np.ndarray:
     return np.nan_to_num(np.asarray(catflags, np.float64), nan=BAD_EPOCH).astype(np.int64) & BAD_EPOCH != 0
-
-
-def _true(column: np.ndarray | bool) -> np.ndarray:
-    array = np.asarray(column)
-    return np.isin(np.char.lower(array), ["true", "t", "1"]) if array.dtype.kind == "U" else array.astype(bool)
 
 
 def _ids(column: np.ndarray, name: str) -> np.ndarray:
