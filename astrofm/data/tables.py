@@ -15,7 +15,7 @@ from xml.parsers.expat import ExpatError
 
 import numpy as np
 
-from ..errors import ReadError
+from ..errors import DataError, ReadError
 
 #: bytes that are looked at to recognise a table
 HEAD = 65536
@@ -126,6 +126,28 @@ def true_cells(column: np.ndarray | bool) -> np.ndarray:
     return np.nan_to_num(array.astype(float)) != 0
 
 
+def as_numbers(column: np.ndarray, name: str) -> np.ndarray:
+    """Read a column as float64; NaN where a cell of text is empty.
+
+    Raises
+    ------
+    DataError
+        A cell holds something else than a number: the message names the row.
+    """
+    array = np.asarray(column)
+    if array.dtype.kind in "US":
+        array = np.where(array == array.dtype.type(), array.dtype.type("nan" if array.dtype.kind == "U" else b"nan"), array)
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        for row, cell in enumerate(array.tolist()):
+            try:
+                float(cell)
+            except (TypeError, ValueError):
+                raise DataError(f"{name} in row {row} is {cell!r}, not a number: is the file damaged?") from error
+        raise DataError(f"{name} holds something else than numbers") from error
+
+
 def _open(source: Path | bytes) -> Any:
     stream = io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb")
     magic = stream.read(2)
@@ -163,13 +185,14 @@ def _text(data: bytes, wanted: Collection[str]) -> dict[str, Any]:
     from astropy.io import ascii
 
     names = [name for name in column_names(data) if name in wanted]
-    text = data.decode("utf-8-sig")
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    if len(lines) == 1:
+    delimiter = _delimiter(data[:HEAD])
+    rest = data.decode("utf-8-sig").lstrip()
+    while rest.startswith("#"):
+        rest = rest.partition("\n")[2].lstrip()
+    first, _, rest = rest.partition("\n")
+    if not rest.strip():
         return {name: np.zeros(0) for name in names}
-    head = text[:HEAD].encode()
-    lines[0] = lines[0].lower()
-    return dict(ascii.read(lines, format="basic", delimiter=_delimiter(head), guess=False, fill_values=EMPTY,
+    return dict(ascii.read(f"{first.lower()}\n{rest}", format="basic", delimiter=delimiter, guess=False, fill_values=EMPTY,
                            include_names=names).items())
 
 
@@ -190,11 +213,14 @@ def _votable(data: bytes, wanted: Collection[str]) -> dict[str, Any]:
 def _fits(data: bytes, wanted: Collection[str]) -> dict[str, Any]:
     from astropy.io import fits
 
-    with fits.open(io.BytesIO(data)) as hdus:
-        table = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
-        if table is None:
-            raise ValueError("it holds no table")
-        return {name: table.data[name] for name in table.columns.names if name.lower() in wanted}
+    try:
+        with fits.open(io.BytesIO(data)) as hdus:
+            table = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
+            if table is None:
+                raise ValueError("it holds no table")
+            return {name: table.data[name] for name in table.columns.names if name.lower() in wanted}
+    except fits.VerifyError as error:
+        raise ValueError(f"its header is damaged ({error})") from error
 
 
 def _column(column: Any) -> np.ndarray | Ragged:
