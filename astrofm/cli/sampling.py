@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     shards = writer.listed["shards"]
     for name in dict.fromkeys(shard["instrument"] for shard in shards):
         own = [shard for shard in shards if shard["instrument"] == name]
-        print(f"{options.output}: {sum(s['rows'] for s in own):,} spectra of {name} in {len(own)} shards")
+        print(f"{options.output}: {sum(s['rows'] for s in own):,} stars of {name} in {len(own)} shards")
     if not shards:
         raise ReadError(f"none of the {total} files could be read: `astrofm identify FILES` says whose they are")
     writer.finish()
@@ -95,7 +95,8 @@ def _write(writer: ShardWriter, pieces: Iterator[tuple[Batch | None, int, bool, 
         for batch, done, whole, wrong in pieces:
             failed += wrong
             if batch is not None:
-                grid = (batch.instrument, batch.coordinate.shape[-1], batch.coordinate.ndim)
+                pixels = batch.coordinate.shape[-1] if batch.band is None else 0  # light curves are padded alike when joined
+                grid = (batch.instrument, pixels, batch.coordinate.ndim)
                 waiting.setdefault(grid, []).append(batch)
             if whole and sum(len(b) for many in waiting.values() for b in many) >= size * max(1, len(waiting)):
                 writer.write([join(many) for many in waiting.values()], done=done)

@@ -15,7 +15,7 @@ from .fitsfile import Header
 
 #: bytes of one element by the letter of TFORM
 BYTES = {"L": 1, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8, "C": 8, "M": 16, "P": 8, "Q": 16}
-CARD = re.compile(rb"(TTYPE|TFORM|TSCAL|TZERO)(\d+) *= *(?:'([^']*)'|([^ /]+))")
+CARD = re.compile(rb"(?<![A-Z_])(TTYPE|TFORM|TSCAL|TZERO)(\d+) *= *(?:'([^']*)'|([^ /]+))")
 FORM = re.compile(r"(\d*)([LXBIJKAEDCMPQ])")
 
 

@@ -159,7 +159,7 @@ def collate(samples: Sequence[Sample]) -> Batch:
     Returns
     -------
     Batch
-        With a shared ``coordinate`` of shape ``(p,)`` where all samples have the same one.
+        With a shared ``coordinate`` of shape ``(p,)`` where all samples are spectra on the same one.
 
     Raises
     ------
@@ -174,13 +174,13 @@ def collate(samples: Sequence[Sample]) -> Batch:
     keys = list(dict.fromkeys(key for sample in samples for key in sample.meta))
     meta = {key: [sample.meta.get(key) for sample in samples] for key in keys}
     first = samples[0]
-    shared = all(len(s) == len(first) and np.array_equal(s.coordinate, first.coordinate) for s in samples)
+    shared = first.band is None and all(len(s) == len(first)
+                                        and np.array_equal(s.coordinate, first.coordinate) for s in samples)
     if shared:
         return Batch(
             first.instrument, first.coordinate,
             np.stack([s.value for s in samples]), np.stack([s.error for s in samples]),
-            np.stack([s.mask for s in samples]),
-            None if first.band is None else np.stack([s.band for s in samples]), meta,
+            np.stack([s.mask for s in samples]), None, meta,
         )
     size = (len(samples), max(map(len, samples)))
     coordinate = np.zeros(size)

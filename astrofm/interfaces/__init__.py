@@ -2,8 +2,10 @@
 
 from .degrade import degrade
 from .instrument import Instrument, SpectrumInstrument
+from .lightcurve import LightCurveInstrument
 
-__all__ = ["Aligner", "Encoder", "Head", "Instrument", "Label", "SpectrumInstrument", "degrade"]
+__all__ = ["Aligner", "Encoder", "Head", "Instrument", "Label", "LightCurveInstrument", "SpectrumInstrument",
+           "degrade"]
 
 _TORCH = {"Encoder": "encoder", "Aligner": "aligner", "Head": "head", "Label": "head"}
 

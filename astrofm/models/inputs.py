@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Batch, Sample, collate
+from ..data import Batch, Sample, collate, length_buckets
 from ..errors import AstrofmError, DataError, ReadError
 
 #: files identified at a time
@@ -164,7 +164,11 @@ def _place(samples: Sequence[Sample | tuple[str, str]], start: int) -> Iterator[
             grid = (len(item), *item.coordinate[:1], *item.coordinate[-1:]) if item.band is None else ()
             groups.setdefault((item.instrument, *grid), []).append(row)
     for rows in groups.values():
-        yield Piece(collate([samples[row] for row in rows]), start + np.array(rows))
+        whole = samples[rows[0]].band is None
+        lengths = [len(samples[row]) for row in rows]
+        for places in [range(len(rows))] if whole else length_buckets(lengths):  # light curves of like length share padding
+            few = [rows[place] for place in places]
+            yield Piece(collate([samples[row] for row in few]), start + np.array(few))
     failed = {start + row: item for row, item in enumerate(samples) if not isinstance(item, Sample)}
     if failed:
         yield Piece(None, np.zeros(0, int), failed)

@@ -12,6 +12,8 @@ from ..errors import AmbiguousError, DataError, PluginError, PluginWarning, Read
 from .look_up import cards, get_instrument, owner
 
 if TYPE_CHECKING:
+    from astropy.timeseries import TimeSeries
+
     from ..compat import SpectrumList
     from ..interfaces import Instrument
 
@@ -49,7 +51,7 @@ def identify(data: Any) -> str:
                     f"{', '.join(cards('instruments')) or '(none installed)'}, or install the plugin of its survey")
 
 
-def read(path: str | os.PathLike) -> SpectrumList:
+def read(path: str | os.PathLike) -> SpectrumList | list[TimeSeries]:
     """Read every star of a file, whichever installed instrument it belongs to.
 
     Parameters
@@ -59,8 +61,8 @@ def read(path: str | os.PathLike) -> SpectrumList:
 
     Returns
     -------
-    `~specutils.SpectrumList`
-        With the instrument's name and the file in each ``meta``.
+    `~specutils.SpectrumList`, or list of `~astropy.timeseries.TimeSeries`
+        Spectra, or light curves, as the instrument has them; with its name and the file in each ``meta``.
 
     Raises
     ------
@@ -69,10 +71,11 @@ def read(path: str | os.PathLike) -> SpectrumList:
     AmbiguousError
         If several claim it.
     """
-    from ..compat import SpectrumList
+    from ..compat import Spectrum, SpectrumList
 
     path = Path(path)
-    return SpectrumList(read_as(identify(path), path))
+    stars = read_as(identify(path), path)
+    return SpectrumList(stars) if all(isinstance(star, Spectrum) for star in stars) else stars
 
 
 def read_as(name: str, path: Path) -> list:

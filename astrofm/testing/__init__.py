@@ -12,11 +12,12 @@ Nothing here is imported by the rest of astrofm, and pytest is needed only to ru
 from importlib import import_module
 
 __all__ = ["AlignerTests", "EncoderTests", "FakeAligner", "FakeEncoder", "FakeHead", "FakeInstrument",
-           "HeadTests", "InstrumentTests", "check", "fake_distribution"]
+           "FakePhotometer", "HeadTests", "InstrumentTests", "LightCurveInstrumentTests", "check", "fake_distribution"]
 
 _HOMES = {
-    "InstrumentTests": "instruments", "EncoderTests": "encoders", "AlignerTests": "aligners",
-    "HeadTests": "heads", "check": "checking", "FakeInstrument": "fakes", "FakeEncoder": "fakes",
+    "InstrumentTests": "instruments", "LightCurveInstrumentTests": "instruments", "EncoderTests": "encoders",
+    "AlignerTests": "aligners", "HeadTests": "heads",
+    "check": "checking", "FakeInstrument": "fakes", "FakePhotometer": "fakes", "FakeEncoder": "fakes",
     "FakeAligner": "fakes", "FakeHead": "fakes", "fake_distribution": "distributions",
 }
 

@@ -63,7 +63,7 @@ def check(name: str, kind: str | None = None) -> int:
         (Path(folder) / "pytest.ini").write_text("[pytest]\npython_files = check_*.py\n")
         for each in kinds:
             (Path(folder) / f"check_{each}.py").write_text(
-                _MODULE.format(suite=SUITES[each], kind=each, name=name))
+                _MODULE.format(suite=_suite(each, name), kind=each, name=name))
         alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
         with mock.patch.dict(os.environ, alone):
             status = pytest.main(["-c", f"{folder}/pytest.ini", "--rootdir", folder, "-p", "no:cacheprovider",
@@ -110,6 +110,16 @@ class Report:
         """Print the number of promises kept, broken and skipped."""
         counts = [f"{count} {self.WORDS[outcome].lower()}" for outcome, count in self.counts.items()]
         print(f"{name}: promises {', '.join(counts)}")
+
+
+def _suite(kind: str, name: str) -> str:
+    """Say which suite a part is checked by: light curves have their own."""
+    from ..interfaces import LightCurveInstrument
+    from ..registry import get_part
+
+    part = get_part(kind, name)
+    light_curves = isinstance(part, type) and issubclass(part, LightCurveInstrument)
+    return "LightCurveInstrumentTests" if light_curves else SUITES[kind]
 
 
 def _kinds(name: str, kind: str | None) -> list[str]:

@@ -11,6 +11,8 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.nddata import StdDevUncertainty
 from astropy.table import Table
+from astropy.time import Time
+from astropy.timeseries import TimeSeries
 
 from ..compat import Spectrum
 from ..data import Sample
@@ -118,6 +120,10 @@ def _strangers() -> dict[str, Any]:
     def spectrum(**meta):
         return Spectrum(spectral_axis=wave, flux=flux, uncertainty=StdDevUncertainty(0.1 * flux), meta=meta)
 
+    def series(**meta):
+        return TimeSeries(time=Time([60000.0, 60001.0], format="mjd"), meta=meta,
+                          data={"flux": [1.0, 2.0], "flux_err": [0.1, 0.1]})
+
     array = np.zeros(3)
     return {
         "None": None, "a number": 3.5, "a string": "star.fits", "a list": [], "a dict": {"meta": {}},
@@ -127,15 +133,18 @@ def _strangers() -> dict[str, Any]:
         "a spectrum with an empty header": spectrum(header=fits.Header()),
         "a spectrum with a foreign header": spectrum(header={"TELESCOP": "NOBODY", "INSTRUME": 7}),
         "a spectrum of another instrument": spectrum(instrument="nobody-knows"),
+        "a light curve without meta": series(), "a light curve of another instrument": series(instrument="nobody-knows"),
+        "a light curve with a foreign header": series(TELESCOP="NOBODY", INSTRUME=7),
         "a foreign Sample": Sample("nobody-knows", np.arange(3.0), array, array, array > 0),
     }
 
 
 def _foreign_files(folder: Path) -> dict[str, Path]:
     """Write files that belong to no instrument; each is named after what it is."""
-    files = {name: folder / name for name in ("notes.txt", "page.fits", "empty.fits", "cut.fits", "bare.fits",
+    files = {name: folder / name for name in ("notes.txt", "page.fits", "stars.csv", "empty.fits", "cut.fits", "bare.fits",
                                               "noise.fits.gz", "missing.fits", "folder.fits")}
     files["notes.txt"].write_text("these are not the stars you are looking for\n")
+    files["stars.csv"].write_text("star,time,flux\n1,60000.0,2.5\n")
     files["page.fits"].write_text("<html><body>404 Not Found</body></html>\n")
     files["empty.fits"].write_bytes(b"")
     fits.PrimaryHDU().writeto(files["bare.fits"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from astropy import units as u
 
-from ..interfaces import SpectrumInstrument
+from ..interfaces import LightCurveInstrument, SpectrumInstrument
 
 
 class FakeInstrument(SpectrumInstrument):
@@ -25,6 +25,28 @@ class FakeInstrument(SpectrumInstrument):
 
     def matches(self, spectrum) -> bool:
         return spectrum.meta.get("header", {}).get("INSTRUME") == "FAKE"
+
+
+class FakePhotometer(LightCurveInstrument):
+    """A photometer of two bands, B and R, in electrons a second; its light curves say ``telescope = "fake"``.
+
+    Examples
+    --------
+    >>> from astrofm.testing import FakePhotometer
+    >>> fake = FakePhotometer()
+    >>> fake.sample(fake.example(seed=3)).meta["id"]
+    'example-3'
+    """
+
+    name = "fake-photometer"
+    bands = ("B", "R")
+    band_names = {"blue": "B", "red": "R"}
+    unit = u.electron / u.s
+    zero_points = {"B": 25.0, "R": 24.5}
+    example_meta = {"telescope": "fake"}
+
+    def matches(self, series) -> bool:
+        return series.meta.get("telescope") == "fake"
 
 
 def __getattr__(name: str):

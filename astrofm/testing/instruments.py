@@ -10,6 +10,7 @@ from ..data import Batch, Sample, collate
 from ..errors import AstrofmError, DataError
 from .cards import refuses
 from .claims import ClaimPromises
+from .light_curves import LightCurvePromises
 from .spectra import SpectrumPromises
 from .variants import differences, same_snapshot, snapshot
 
@@ -115,4 +116,20 @@ class InstrumentTests(SpectrumPromises, SamplePromises):
     >>> from astrofm.testing import InstrumentTests
     >>> class TestFeros(InstrumentTests):
     ...     name = "feros"
+    """
+
+
+class LightCurveInstrumentTests(LightCurvePromises, SamplePromises):
+    """The promises of an instrument whose products are light curves; subclass it, set `name`, and run pytest.
+
+    Attributes
+    ----------
+    name : str
+        Registered name of the instrument.
+
+    Examples
+    --------
+    >>> from astrofm.testing import LightCurveInstrumentTests
+    >>> class TestRobot(LightCurveInstrumentTests):
+    ...     name = "robot"
     """

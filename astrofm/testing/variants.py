@@ -10,6 +10,7 @@ import numpy as np
 from astropy import units as u
 from astropy.io import fits
 from astropy.nddata import InverseVariance, NDUncertainty, StdDevUncertainty, VarianceUncertainty
+from astropy.time import Time
 
 from ..compat import Spectrum
 from ..data import Sample
@@ -89,8 +90,14 @@ def snapshot(data: Any) -> list[Any]:
         parts += [str(data.flux.unit), np.array(data.flux.value), str(data.spectral_axis.unit),
                   np.array(data.spectral_axis.value), kind, array, deepcopy(data.mask)]
     elif hasattr(data, "colnames"):
-        parts += [np.array(data[name]) for name in data.colnames]
+        parts += [part for name in data.colnames for part in _parts(data[name])]
     return parts
+
+
+def _parts(column: Any) -> list[np.ndarray]:
+    if isinstance(column, Time):
+        return [np.array(column.jd1), np.array(column.jd2)]
+    return [np.array(getattr(column, "unmasked", column)), np.array(getattr(column, "mask", False))]
 
 
 def same_snapshot(first: Any, second: Any) -> bool:
@@ -109,7 +116,10 @@ def same_snapshot(first: Any, second: Any) -> bool:
 def differences(first: Sample, second: Sample, *, tolerance: float = 3e-6) -> list[str]:
     """Name the arrays in which two samples differ by more than ``tolerance`` of their typical size."""
     found = []
-    for name in ("coordinate", "mask", "band"):
+    one, other = first.coordinate, second.coordinate
+    if one.shape != other.shape or not np.allclose(one, other, rtol=1e-14, atol=0 if first.band is None else 1e-9):
+        found.append("coordinate")
+    for name in ("mask", "band"):
         one, other = getattr(first, name), getattr(second, name)
         if (one is None) != (other is None) or (one is not None and not np.array_equal(one, other)):
             found.append(name)

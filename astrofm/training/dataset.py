@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -168,10 +168,15 @@ def _rows(path: Path, instrument: str, rows: np.ndarray) -> Batch:
 
 
 def join(batches: Iterable[Batch]) -> Batch:
-    """Join batches of one instrument and one wavelength grid; columns that one of them lacks are empty there."""
+    """Join batches of one instrument: spectra of one wavelength grid, light curves of any lengths.
+
+    Columns that one of them lacks are empty there.
+    """
     batches = list(batches)
     if not batches:
         raise DataError("no rows were asked for: a batch needs one")
+    if batches[0].band is not None:
+        batches = _pad_alike(batches)
     first = batches[0]
     if any(b.coordinate.shape[-1] != first.coordinate.shape[-1] or b.coordinate.ndim != first.coordinate.ndim
            or (b.coordinate.ndim == 1 and not np.array_equal(b.coordinate, first.coordinate)) for b in batches):
@@ -181,6 +186,17 @@ def join(batches: Iterable[Batch]) -> Batch:
                  _stack(batches, "value"), _stack(batches, "error"), _stack(batches, "mask"),
                  None if first.band is None else _stack(batches, "band"),
                  {name: [item for b in batches for item in b.meta.get(name, [None] * len(b))] for name in names})
+
+
+def _pad_alike(batches: Sequence[Batch]) -> list[Batch]:
+    """Pad light curves to the longest, under the mask; times stay at each star's last one."""
+    longest, padded = max(batch.value.shape[1] for batch in batches), []
+    for batch in batches:
+        room = ((0, 0), (0, longest - batch.value.shape[1]))
+        arrays = {name: np.pad(getattr(batch, name), room) for name in ("value", "error", "band")}
+        padded.append(replace(batch, **arrays, mask=np.pad(batch.mask, room, constant_values=True), coordinate=np.pad(
+            batch.coordinate, room, mode="edge" if batch.value.shape[1] else "constant")))
+    return padded
 
 
 def _stack(batches: Sequence[Batch], name: str) -> np.ndarray:

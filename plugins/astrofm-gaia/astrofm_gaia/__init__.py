@@ -1,11 +1,11 @@
-"""Gaia BP/RP spectra for astrofm."""
+"""Gaia BP/RP spectra and epoch photometry for astrofm."""
 
 from astrofm import Card, hookimpl
 
 
 @hookimpl
 def astrofm_instruments() -> list[Card]:
-    """Offer the Gaia XP instrument."""
+    """Offer Gaia's spectra and light curves."""
     return [
         Card(
             name="gaia-xp",
@@ -14,5 +14,12 @@ def astrofm_instruments() -> list[Card]:
             reference="2023A&A...674A...2D",
             license="BSD-3-Clause",
             formats=("Gaia XP",),
-        )
+        ),
+        Card(
+            name="gaia-epoch",
+            target="astrofm_gaia.epoch:GaiaEpoch",
+            summary="Gaia epoch photometry in G, BP and RP: light curves of DR3",
+            reference="2023A&A...674A...1G",
+            license="BSD-3-Clause",
+        ),
     ]

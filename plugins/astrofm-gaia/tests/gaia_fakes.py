@@ -103,7 +103,7 @@ def _fits(table: dict[str, list], *, fixed: bool) -> fits.BinTableHDU:
     for name, column in table.items():
         if any(np.ndim(item) for item in column):
             length = max(map(len, column))
-            kind = "D" if name.endswith("coefficients") else "E"
+            kind = "D" if name.endswith(("coefficients", "_time")) else "E"
             if fixed:
                 full = np.array([item if len(item) else np.full(length, np.nan) for item in column])
                 columns.append(fits.Column(name, f"{length}{kind}", array=full))

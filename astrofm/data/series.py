@@ -1,0 +1,184 @@
+"""From a plain table of photometry to a `TimeSeries` in the columns that light-curve instruments sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from astropy import units as u
+from astropy.time import ScaleValueError, Time
+from astropy.timeseries import TimeSeries
+
+from ..errors import DataError
+
+__all__ = ["light_curve", "light_curves"]
+
+
+def light_curve(table: Any, *, time: str, error: str | u.Quantity, mag: str | None = None, flux: str | None = None,
+                band: str | None = None, mask: str | None = None, scale: str | None = None, format: str | None = None,
+                epoch: Time | None = None, instrument: str | None = None, id: str | int = "") -> TimeSeries:
+    """Make one star's light curve of a plain table, whatever its columns are called.
+
+    Nothing is sorted, dropped or repaired here; `~astrofm.interfaces.LightCurveInstrument.sample` does that and counts it.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`, DataFrame, mapping of arrays or structured array
+        One row a measurement.
+    time : str
+        Column of times: a `~astropy.time.Time`, or numbers of which ``scale`` and ``format`` or ``epoch`` say what they are.
+    error : str or Quantity
+        Column of one-sigma errors; or one error of all points that you vouch for, as ``0.01 * u.mag``.
+    mag, flux : str
+        Column of magnitudes, or of fluxes; one of the two. A flux without a unit is relative.
+    band : str, optional
+        Column of the band of each point; not needed where the instrument has one band.
+    mask : str, optional
+        Column that is True (or not 0) where a point is bad.
+    scale : str, optional
+        Clock of the times, ``"tdb"`` (as in BJD_TDB) or ``"utc"``.
+    format : str, optional
+        ``"mjd"``, ``"jd"`` or another of astropy's formats.
+    epoch : `~astropy.time.Time`, optional
+        Times are days since this one: ``Time(2457000, format="jd", scale="tdb")`` for BTJD.
+    instrument : str, optional
+        Whose data these are, as in ``meta["instrument"]``.
+    id : str or int
+        Of the star.
+
+    Returns
+    -------
+    `~astropy.timeseries.TimeSeries`
+        With the columns ``time``, ``mag`` and ``mag_err`` or ``flux`` and ``flux_err``, and ``band`` and ``mask`` where they
+        were named; ``meta["id"]``, ``meta["instrument"]``.
+
+    Raises
+    ------
+    DataError
+        A column is missing, or it is not said what the times are.
+
+    Examples
+    --------
+    >>> import astrofm
+    >>> table = {"MJD": [58203.4, 58204.4], "m": [16.2, 16.1], "em": [0.02, 0.02], "filter": ["g", "r"]}
+    >>> star = astrofm.light_curve(table, time="MJD", mag="m", error="em", band="filter", format="mjd", scale="utc", id="V1")
+    >>> star.colnames, star.meta["id"]
+    (['time', 'mag', 'mag_err', 'band'], 'V1')
+    """
+    kind, value = _value(table, mag, flux)
+    spread = error if isinstance(error, u.Quantity) else _quantity(_column(table, error, "error"), value.unit)
+    if isinstance(error, u.Quantity):
+        spread = np.broadcast_to(error.to(value.unit).value, value.shape) * value.unit
+    columns: dict[str, Any] = {kind: value, f"{kind}_err": spread}
+    if band is not None:
+        columns["band"] = np.array(_column(table, band, "band")).astype(str)
+    if mask is not None:
+        columns["mask"] = np.array(_column(table, mask, "mask")).astype(bool)
+    series = TimeSeries(time=_times(_column(table, time, "time"), time, scale, format, epoch), data=columns)
+    series.meta.update({"id": id} | ({} if instrument is None else {"instrument": instrument}))
+    return series
+
+
+def light_curves(table: Any, *, id: str, **columns: Any) -> list[TimeSeries]:
+    """Make a light curve of each star of a plain table.
+
+    Parameters
+    ----------
+    table : as for `light_curve`
+        One row a measurement; the rows of a star need not stand together.
+    id : str
+        Column that names the star.
+    **columns
+        As for `light_curve`: ``time``, ``error``, ``mag`` or ``flux``, ``band``, ``mask``, ``scale``, ``format``,
+        ``epoch``, ``instrument``.
+
+    Returns
+    -------
+    list of `~astropy.timeseries.TimeSeries`
+        In the order in which the stars first appear; their rows in the table's order.
+
+    Examples
+    --------
+    >>> from astropy import units as u
+    >>> import astrofm
+    >>> table = {"star": [7, 3, 7], "t": [2459000.5, 2459001.5, 2459002.5], "f": [1.0, 2.0, 1.1]}
+    >>> stars = astrofm.light_curves(table, id="star", time="t", flux="f", error=0.1 * u.one, format="jd", scale="tdb")
+    >>> [(star.meta["id"], len(star)) for star in stars]
+    [(7, 2), (3, 1)]
+    """
+    keys = np.asarray(_column(table, id, "id"))
+    keys = keys.astype(str) if keys.dtype.kind == "O" else keys
+    named = {name for name in columns.values() if isinstance(name, str) and name in _names(table)}
+    plain = {name: _column(table, name, name) for name in named}
+    _, first, star = np.unique(keys, return_index=True, return_inverse=True)
+    order = np.argsort(first[star], kind="stable")
+    edges = np.flatnonzero(np.diff(first[star][order])) + 1
+    return [light_curve({name: column[rows] for name, column in plain.items()}, id=keys[rows[0]].item(), **columns)
+            for rows in np.split(order, edges) if len(rows)]
+
+
+def _value(table: Any, mag: str | None, flux: str | None) -> tuple[str, u.Quantity]:
+    if (mag is None) == (flux is None):
+        raise DataError('say which column holds the brightness: mag="..." or flux="...", one of the two')
+    if mag is not None:
+        return "mag", _quantity(_column(table, mag, "mag"), u.mag)
+    return "flux", _quantity(_column(table, flux, "flux"), u.dimensionless_unscaled)
+
+
+def _quantity(column: Any, unit: u.UnitBase) -> u.Quantity:
+    """Make a Quantity of a column, in its own unit where it has one; NaN where it is masked."""
+    own = getattr(column, "unit", None) or unit
+    mask = getattr(column, "mask", None)
+    bare = getattr(column, "unmasked", column)
+    bare = np.ma.getdata(bare) if isinstance(bare, np.ma.MaskedArray) else getattr(bare, "value", bare)
+    values = np.array(bare, np.float64)
+    if mask is not None and np.any(mask):
+        values[np.broadcast_to(mask, values.shape)] = np.nan
+    return u.Quantity(values, own)
+
+
+def _times(column: Any, name: str, scale: str | None, format: str | None, epoch: Time | None) -> Time:
+    if isinstance(column, Time):
+        return column
+    if epoch is not None:
+        days = _blank(_quantity(column, u.day).to_value(u.day))
+        return Time(np.full(days.shape, epoch.jd1), days + epoch.jd2, format="jd", scale=epoch.scale)
+    if scale is None or format is None:
+        raise DataError(f'column {name!r} holds plain numbers: say what they are, for example format="mjd", scale="utc", or '
+                        'epoch=Time(2457000, format="jd", scale="tdb") for days since one')
+    numbers = np.asarray(column)
+    if numbers.dtype.kind in "biuf":
+        numbers = _blank(_quantity(column, u.dimensionless_unscaled).value)
+    try:
+        return Time(numbers, format=format, scale=scale)
+    except (ValueError, ScaleValueError) as error:
+        raise DataError(f"column {name!r} is no time of format {format!r} and scale {scale!r}: {error}") from error
+
+
+def _blank(numbers: np.ndarray) -> np.ndarray:
+    """Mask what is not finite: astropy's Time takes no NaN."""
+    return numbers if np.isfinite(numbers).all() else np.ma.masked_invalid(numbers)
+
+
+def _names(table: Any) -> list[str]:
+    if isinstance(table, Mapping):
+        return [str(name) for name in table]
+    names = getattr(table, "colnames", None)
+    if names is None:
+        names = getattr(getattr(table, "dtype", None), "names", None)
+    if names is None:
+        names = getattr(table, "columns", None)
+    if not isinstance(names, Iterable):
+        raise DataError(f"a light curve is made of a table with named columns, got {type(table).__name__}")
+    return [str(name) for name in names]
+
+
+def _column(table: Any, name: str, role: str) -> Any:
+    if name not in _names(table):
+        raise DataError(f"the table has no column {name!r} for {role}; it has {', '.join(_names(table)) or 'none'}: "
+                        f'say {role}="..."')
+    column = table[name]
+    if isinstance(column, (Time, u.Quantity, np.ndarray)) or hasattr(column, "unit"):
+        return column
+    return column.to_numpy() if hasattr(column, "to_numpy") else np.asarray(column)
