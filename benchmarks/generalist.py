@@ -161,7 +161,7 @@ def honesty(model: Model, value: np.ndarray, data: Path) -> None:
     print(f"flagged: {np.mean([bool(flag) for flag in inside]):.3f} of the giants' spectra, ", end="")
     dwarfs = model.request({"teff": 5800.0, "logg": 4.4, "m_h": 0.0}, ["mass"])["flags"][0]
     flagged, count = strangers(model, data)
-    print(f"a dwarf by its labels: {dwarfs!r}; real hot subdwarfs: {flagged} of {count}")
+    print(f"a dwarf by its labels: {dwarfs}; real hot subdwarfs: {flagged} of {count}")
 
 
 def strangers(model: Model, data: Path) -> tuple[int, int]:
