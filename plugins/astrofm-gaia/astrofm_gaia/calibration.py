@@ -57,7 +57,9 @@ def instrument_model() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     Montegriffo et al. 2023, 2023A&A...674A...3M; GaiaXPy, https://github.com/gaia-dpci/GaiaXPy.
     """
     try:
-        with warnings.catch_warnings():
+        from matplotlib import rc_context  # GaiaXPy needs it, and at import sets all plots to LaTeX
+
+        with rc_context(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "The 'mode.chained_assignment' option is deprecated")
             warnings.filterwarnings("ignore", "unclosed file .*available_systems", ResourceWarning)
             from gaiaxpy.core.config import load_xpmerge_from_xml, load_xpsampling_from_xml

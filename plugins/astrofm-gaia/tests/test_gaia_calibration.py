@@ -1,5 +1,7 @@
 """Calibration: the official tool's numbers, for any number of sources."""
 
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -208,3 +210,10 @@ def test_the_line_spread_is_within_the_published_resolution():
     wave = GaiaXP().wavelength()
     resolution = wave / (GaiaXP().line_spread.sigma(wave) * 2.3548)
     assert 25 < resolution.min() and resolution.max() < 110
+
+
+def test_plots_of_users_stay_as_they_were():
+    code = ("import matplotlib\nfrom astrofm_gaia.calibration import instrument_model\nbefore = dict(matplotlib.rcParams)\n"
+            "instrument_model()\nassert dict(matplotlib.rcParams) == before")
+    run = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
