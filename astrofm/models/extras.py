@@ -15,10 +15,10 @@ from astropy.table import QTable, Table
 from ..data import Batch
 from ..errors import DataError, UnknownNameError
 from ..interfaces.head import Extra, Head
+from .inputs import Piece
 
 if TYPE_CHECKING:
     from .build import Parts
-    from .inputs import Piece
 
 
 def extras_of(parts: Parts, batch: Batch, device: torch.device) -> dict[str, np.ndarray]:
@@ -109,6 +109,12 @@ class Given:
             rows = np.array([self.place.get(str(one), -1) for one in ids], int)
         columns = {name: np.where(rows >= 0, column[rows], np.nan).tolist() for name, column in self.columns.items()}
         return replace(piece, batch=replace(piece.batch, meta={**piece.batch.meta, **columns}))
+
+    def beside(self, batch: Batch) -> Batch:
+        """Put the extras beside the stars of a batch, which may be any part of the whole: by ``id`` alone."""
+        if self.place is None:
+            raise DataError("the table of extras has no column 'id' to join by: add the ids that the light curves have")
+        return self.into(Piece(batch, np.arange(len(batch)))).batch
 
     def check(self, stars: int) -> None:
         """Check that a table without ids has a row for each star, and no more."""

@@ -16,6 +16,8 @@ from .ragged import CurveView, Points, cut, groups, see_points
 
 #: days that offsets within a patch are measured by: the shortest cadence of a survey, 20 seconds
 CADENCE = 20 / 86400
+#: points, padding included, that are clipped and scaled at a time
+VIEWED = 2_000_000
 
 
 class PointEncoder(Encoder):
@@ -93,6 +95,12 @@ class PointEncoder(Encoder):
         return see_points(batch, CurveView() if self.views is None else self.views[batch.instrument])
 
     def _embed(self, batch: Batch) -> torch.Tensor:
+        rows = max(1, VIEWED // max(batch.value.shape[1], 1))
+        if len(batch) <= rows:
+            return self._embed_rows(batch)
+        return torch.cat([self._embed_rows(batch[first:first + rows]) for first in range(0, len(batch), rows)])
+
+    def _embed_rows(self, batch: Batch) -> torch.Tensor:
         points, star = cut(self._points(batch)[0], self.window)
         total = torch.zeros(len(batch), self.dim, device=batch.value.device)
         for rows, index, seen in groups(points.lengths, self.most):

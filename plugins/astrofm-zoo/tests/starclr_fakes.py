@@ -9,7 +9,8 @@ from torch import nn
 from torch.nn import functional as F
 
 CONFIG = {"architectures": ["BertForPositionEmbeddingHiddenStates"], "attention_probs_dropout_prob": 0.1,
-          "hidden_act": "gelu", "hidden_dropout_prob": 0.1, "hidden_size": 24, "intermediate_size": 40, "layer_norm_eps": 1e-12,
+          "hidden_act": "gelu", "hidden_dropout_prob": 0.1,
+          "hidden_size": 24, "intermediate_size": 40, "layer_norm_eps": 1e-12,
           "model_type": "bert", "num_attention_heads": 3, "num_hidden_layers": 2, "position_embedding_type": "absolute"}
 #: numbers beside the embedding, and classes, of each head
 HEADS = {"tess": (5, 18), "ztf": (6, 11), "gaia": (6, 24)}

@@ -13,7 +13,7 @@ from astropy import units as u
 from astropy.table import QTable, Table
 from safetensors.torch import save_file
 
-from astrofm import load_model
+from astrofm import load_model, read
 from astrofm.cli import main
 from astrofm.data import Sample, collate
 from astrofm.errors import DataError, ModelFileError, UnknownNameError
@@ -193,6 +193,29 @@ def test_extras_come_from_a_table_by_name(tmp_path):
     fewer = model.predict(bare, extras=table[:3])
     assert fewer["flags"].tolist()[:3] == ["", "", ""] and fewer["tess_class"][3] == ""
     assert fewer["flags"][3].split(",")[0] == "missing:period"
+
+
+def test_the_command_joins_extras_by_id(tmp_path, capsys):
+    folder, _ = checkpoints(tmp_path / "checkpoints")
+    import_weights(folder).save(tmp_path / "model.safetensors")
+    time = 58200 + np.sort(np.random.default_rng(0).uniform(0, 90, 40))
+    table = Table({"oid": np.repeat([7, 8], 20), "mjd": time, "mag": 18 + 0.1 * np.sin(time), "magerr": np.full(40, 0.02),
+                   "catflags": np.zeros(40, int), "filtercode": ["zg"] * 40, "ra": np.repeat([10.0, 50.0], 20),
+                   "dec": np.full(40, 5.0)})
+    table.write(tmp_path / "curves.csv")
+    command = ["predict", str(tmp_path / "curves.csv"), "-m", str(tmp_path / "model.safetensors"), "--no-progress"]
+    assert main([*command, "-o", str(tmp_path / "bare.ecsv")]) == 1
+    assert "reads 'period'" in Table.read(tmp_path / "bare.ecsv")["error"][0]
+    extras = Table({name: [1.5, 2.5] for name in ("period", "bp_rp", "parallax", "parallax_err", "g_mag")})
+    extras.write(tmp_path / "no_id.ecsv")
+    assert main([*command, "--extras", str(tmp_path / "no_id.ecsv"), "-o", str(tmp_path / "out.ecsv")]) == 1
+    assert "no column 'id'" in capsys.readouterr().err
+    ids = [one.meta["id"] for one in read(tmp_path / "curves.csv")]
+    extras["id"] = ids[::-1]
+    extras.write(tmp_path / "extras.ecsv")
+    assert main([*command, "--extras", str(tmp_path / "extras.ecsv"), "-o", str(tmp_path / "out.ecsv")]) == 0
+    found = Table.read(tmp_path / "out.ecsv")
+    assert [str(one) for one in found["id"]] == [str(one) for one in ids] and all(found["ztf_class"] != "")
 
 
 def test_amplitude_of_ztf_is_measured(tmp_path):
