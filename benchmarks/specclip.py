@@ -42,7 +42,7 @@ class Stars:
     """The stars, cut in two: one to learn from, one to measure on."""
 
     def __init__(self, data: Path, cache: Path):
-        from between import Between
+        from astrofm_sky.between import Between
         from corpus import GROUPS, load_corpus
 
         corpus = load_corpus(data, cache=cache)

@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     shards = writer.listed["shards"]
     for name in dict.fromkeys(shard["instrument"] for shard in shards):
         own = [shard for shard in shards if shard["instrument"] == name]
-        print(f"{options.output}: {sum(s['rows'] for s in own):,} spectra of {name} in {len(own)} shards")
+        print(f"{options.output}: {sum(s['rows'] for s in own):,} stars of {name} in {len(own)} shards")
     if not shards:
         raise ReadError(f"none of the {total} files could be read: `astrofm identify FILES` says whose they are")
     writer.finish()

@@ -1,5 +1,6 @@
 """What travels, and the operations on it: arrays for many stars at once."""
 
+from .bands import band_means
 from .buckets import length_buckets, split_by_length
 from .continuum import pseudo_continuum
 from .extinction import deredden, transmission
@@ -9,6 +10,6 @@ from .sample import Batch, Sample, collate
 from .series import light_curve, light_curves
 from .wavelength import to_air, to_rest_frame, to_vacuum
 
-__all__ = ["Batch", "LineSpread", "Sample", "broadening_matrix", "collate", "deredden", "length_buckets",
+__all__ = ["Batch", "LineSpread", "Sample", "band_means", "broadening_matrix", "collate", "deredden", "length_buckets",
            "light_curve", "light_curves", "overlap_matrix", "pseudo_continuum", "resample", "split_by_length", "to_air",
            "to_rest_frame", "to_vacuum", "transmission"]

@@ -8,14 +8,14 @@ import re
 import warnings
 import zlib
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.parsers.expat import ExpatError
 
 import numpy as np
 
-from ..errors import ReadError
+from ..errors import DataError, ReadError
+from .parquet import Ragged, parquet_columns, parquet_names
 
 #: bytes that are looked at to recognise a table
 HEAD = 65536
@@ -24,17 +24,6 @@ DAMAGE = (OSError, EOFError, ValueError, TypeError, IndexError, KeyError, Attrib
           ExpatError, AssertionError)
 #: what stands in a cell of text where there is nothing
 EMPTY = [("", "0"), ("null", "0"), ("--", "0")]
-
-
-@dataclass(frozen=True, eq=False)
-class Ragged:
-    """A column of arrays of any length: those of row ``i`` are ``values[starts[i]:starts[i + 1]]``."""
-
-    values: np.ndarray
-    starts: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.starts) - 1
 
 
 def read_head(source: Path | bytes, size: int = HEAD) -> bytes:
@@ -57,7 +46,7 @@ def column_names(source: Path | bytes) -> list[str]:
     head = read_head(source)
     kind = _kind(head)
     if kind == "parquet":
-        return _parquet_names(source)
+        return parquet_names(source)
     if kind == "fits":
         found = re.findall(rb"(?<![A-Z_])TTYPE\d+ *= *'([^']*)'", head)
     elif kind == "votable":
@@ -102,7 +91,7 @@ def read_columns(path: Path, wanted: Collection[str], source: Path | bytes | Non
         raise ReadError(f"{path} {what}; CSV, ECSV, IPAC, VOTable, FITS and Parquet are read")
     try:
         if kind == "parquet":
-            return _parquet(path, source, wanted)
+            return parquet_columns(path, source, wanted)
         with _open(source) as stream:
             data = stream.read()
         with warnings.catch_warnings():
@@ -124,6 +113,28 @@ def true_cells(column: np.ndarray | bool) -> np.ndarray:
     if array.dtype.kind == "U":
         return np.isin(np.char.lower(np.char.strip(array)), ["true", "t", "1"])
     return np.nan_to_num(array.astype(float)) != 0
+
+
+def as_numbers(column: np.ndarray, name: str) -> np.ndarray:
+    """Read a column as float64; NaN where a cell of text is empty.
+
+    Raises
+    ------
+    DataError
+        A cell holds something else than a number: the message names the row.
+    """
+    array = np.asarray(column)
+    if array.dtype.kind in "US":
+        array = np.where(array == array.dtype.type(), array.dtype.type("nan" if array.dtype.kind == "U" else b"nan"), array)
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        for row, cell in enumerate(array.tolist()):
+            try:
+                float(cell)
+            except (TypeError, ValueError):
+                raise DataError(f"{name} in row {row} is {cell!r}, not a number: is the file damaged?") from error
+        raise DataError(f"{name} holds something else than numbers") from error
 
 
 def _open(source: Path | bytes) -> Any:
@@ -163,13 +174,14 @@ def _text(data: bytes, wanted: Collection[str]) -> dict[str, Any]:
     from astropy.io import ascii
 
     names = [name for name in column_names(data) if name in wanted]
-    text = data.decode("utf-8-sig")
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    if len(lines) == 1:
+    delimiter = _delimiter(data[:HEAD])
+    rest = data.decode("utf-8-sig").lstrip()
+    while rest.startswith("#"):
+        rest = rest.partition("\n")[2].lstrip()
+    first, _, rest = rest.partition("\n")
+    if not rest.strip():
         return {name: np.zeros(0) for name in names}
-    head = text[:HEAD].encode()
-    lines[0] = lines[0].lower()
-    return dict(ascii.read(lines, format="basic", delimiter=_delimiter(head), guess=False, fill_values=EMPTY,
+    return dict(ascii.read(f"{first.lower()}\n{rest}", format="basic", delimiter=delimiter, guess=False, fill_values=EMPTY,
                            include_names=names).items())
 
 
@@ -190,11 +202,14 @@ def _votable(data: bytes, wanted: Collection[str]) -> dict[str, Any]:
 def _fits(data: bytes, wanted: Collection[str]) -> dict[str, Any]:
     from astropy.io import fits
 
-    with fits.open(io.BytesIO(data)) as hdus:
-        table = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
-        if table is None:
-            raise ValueError("it holds no table")
-        return {name: table.data[name] for name in table.columns.names if name.lower() in wanted}
+    try:
+        with fits.open(io.BytesIO(data)) as hdus:
+            table = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
+            if table is None:
+                raise ValueError("it holds no table")
+            return {name: table.data[name] for name in table.columns.names if name.lower() in wanted}
+    except fits.VerifyError as error:
+        raise ValueError(f"its header is damaged ({error})") from error
 
 
 def _column(column: Any) -> np.ndarray | Ragged:
@@ -220,58 +235,3 @@ def _column(column: Any) -> np.ndarray | Ragged:
 
 def _native(array: np.ndarray) -> np.ndarray:
     return array.astype(array.dtype.newbyteorder("="))
-
-
-def _parquet_names(source: Path | bytes) -> list[str]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        return []
-    try:
-        schema = pyarrow.parquet.read_schema(io.BytesIO(source) if isinstance(source, bytes) else source)
-    except (OSError, ValueError, pyarrow.ArrowException):
-        return []
-    names = []
-    for item in schema:
-        inner = [item.type.field(k).name for k in range(item.type.num_fields)] if pyarrow.types.is_struct(item.type) else []
-        names += [name.lower() for name in inner or [item.name]]
-    return names
-
-
-def _parquet(path: Path, source: Path | bytes, wanted: Collection[str]) -> dict[str, np.ndarray | Ragged]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise ReadError(f"{path} is Parquet, which is read with pyarrow: pip install 'astrofm[parquet]'") from error
-    try:
-        with pyarrow.parquet.ParquetFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
-            named = [item.name for item in file.schema_arrow
-                     if item.name.lower() in wanted or pyarrow.types.is_struct(item.type)]
-            table = file.read(columns=named).combine_chunks()
-        found = {}
-        for name, column in zip(table.column_names, table.columns, strict=True):
-            if pyarrow.types.is_struct(column.type):  # nested light curves: a struct of lists
-                inner = column.combine_chunks()
-                parts = {inner.type.field(k).name: inner.field(k) for k in range(inner.type.num_fields)}
-            else:
-                parts = {name: column.combine_chunks()}
-            found |= {part.lower(): _arrow(array) for part, array in parts.items() if part.lower() in wanted}
-        return found
-    except (OSError, ValueError, pyarrow.ArrowException) as error:
-        raise ReadError(f"cannot read {path}: {error}: is the download complete?") from error
-
-
-def _arrow(array: Any) -> np.ndarray | Ragged:
-    import pyarrow
-
-    if isinstance(array, pyarrow.ChunkedArray):
-        array = pyarrow.concat_arrays(array.chunks) if array.num_chunks else pyarrow.array([], array.type)
-    if pyarrow.types.is_list(array.type) or pyarrow.types.is_large_list(array.type):
-        lengths = np.nan_to_num(array.value_lengths().to_numpy(zero_copy_only=False).astype(float)).astype(np.int64)
-        return Ragged(_arrow(array.flatten()), np.concatenate([[0], np.cumsum(lengths)]))
-    if pyarrow.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
-    values = array.to_numpy(zero_copy_only=False)
-    return values.astype(str) if values.dtype.kind == "O" else values

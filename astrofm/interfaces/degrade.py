@@ -47,7 +47,8 @@ def degrade(batch: Batch, source: SpectrumInstrument, target: SpectrumInstrument
                         "line_spread, or set it on the instrument")
     wave, pixels = np.asarray(batch.coordinate), target.wavelength()
     if wave.ndim != 1:
-        raise DataError("spectra of a batch share one grid: sample them through an Instrument first")
+        raise DataError("spectra of a batch share one grid: sample them through an Instrument first; light curves "
+                        "need a model of light curves")
     inside = (pixels >= wave[0]) & (pixels <= wave[-1])
     if not inside.any():
         raise DataError(f"{source.name!r} covers {wave[0]:.0f}-{wave[-1]:.0f} Angstrom and {target.name!r} "

@@ -26,7 +26,7 @@ def calibrate(model: Model, data: Any, labels: Table) -> Model:
     from .model import Model
 
     told, values, errors = describe_labels(labels)
-    table = model.predict(data)
+    table = _answers(model, data, [label["name"] for label in told])
     if len(table) != len(values):
         raise DataError(f"there are {len(table)} stars and {len(values)} rows of labels: a row for each is wanted")
     numbers = {label["name"]: label for label in model.about["labels"] if not label.get("classes")}
@@ -53,6 +53,16 @@ def calibrate(model: Model, data: Any, labels: Table) -> Model:
                                                         "calibrated_on": len(table)}}
     return Model(model.encoder, model.aligner, model.heads, card=card, familiarity=model.familiarity).to(
         model.device, precision=model.precision)
+
+
+def _answers(model: Model, data: Any, names: list[str]) -> Table:
+    """Predict the labels; of a model that is asked by name, request those that it has."""
+    known = getattr(model.encoder, "quantities", None)
+    if known is None:
+        return model.predict(data)
+    table = model.request(data, [name for name in names if name in known] or names)
+    table["instrument"] = model.encoder.name
+    return table
 
 
 def _factor(off: np.ndarray, spread: np.ndarray, error: np.ndarray) -> float:

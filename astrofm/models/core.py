@@ -123,7 +123,8 @@ class Core:
                source: str) -> tuple[np.ndarray, np.ndarray]:
         """Decode embeddings of ``source`` at wavelengths ``(p,)``: value and error, ``(n, p)``, up to a factor a star."""
         if np.ndim(coordinate) != 1:
-            raise DataError("spectra of a batch share one grid: sample them through an Instrument first")
+            raise DataError("spectra of a batch share one grid: sample them through an Instrument first; light curves "
+                            "need a model of light curves")
         at = torch.as_tensor(np.asarray(coordinate, np.float64), device=self.device)
         size = batch_size(self.device, self.parts.encoder)
         found = []

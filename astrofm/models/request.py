@@ -16,9 +16,12 @@ from ..data import Batch
 from ..errors import DataError, UnknownNameError
 from .answers import Declared, make_table
 from .card import error_scale, names_of
+from .inputs import is_one_star
+from .measured import Measured, holds_spectra, measured
 from .precision import autocast, batch_size
 
 if TYPE_CHECKING:
+    from ..compat import Spectrum, SpectrumList
     from .model import Model
 
 #: flag of a star of which nothing usable was given
@@ -27,27 +30,45 @@ NOTHING = "no-usable-quantity"
 HANDED_THROUGH = ("id",)
 
 
-def request(model: Model, given: Mapping[str, Any] | Table, wanted: Sequence[str]) -> QTable:
+def request(model: Model, given: Mapping[str, Any] | Table, wanted: str | Sequence[str]) -> QTable | Spectrum | SpectrumList:
     """See `Model.request`."""
     quantities = _quantities(model)
-    asked = _asked(quantities, [wanted] if isinstance(wanted, str) else wanted)
-    value, ids = _values(quantities, given)
-    columns: dict[str, Any] = {"id": ids}
+    spectra = measured(quantities)
+    asked, order = _asked(quantities, spectra, [wanted] if isinstance(wanted, str) else wanted)
+    value, ids, scales, one = _values(quantities, spectra, given)
     found, error = answer(model, value, asked)
     usable = np.isfinite(value).any(axis=1)
     flags = {NOTHING: ~usable, **_outside(quantities, value)}
     for name, rows in _outside({name: quantities[name] for name in asked}, found).items():
         flags[name] = flags[name] | rows
-    columns["flags"] = names_of(flags, len(value))
-    declared = [Declared("id", "str", "identifier of the star, as it was given")]
-    for k, name in enumerate(asked):
-        one = quantities[name]
-        text = one.get("description") or name
-        columns[name], columns[f"{name}_err"] = found[:, k], error[:, k]
-        declared += [Declared(name, "float32", text, one.get("unit", "")),
-                     Declared(f"{name}_err", "float32", f"one-sigma error of {name}", one.get("unit", ""))]
+    for spectrum in {each.instrument: each for each in spectra.values()}.values():
+        flags = spectrum.merge(flags)
+    flagged = names_of(flags, len(value))
+    if len(order) == 1 and order[0] in spectra:
+        spectrum = spectra[order[0]]
+        many = spectrum.spectra(found, error, scales.get(spectrum.instrument), ids, flagged, model.provenance())
+        return many[0] if one else many
+    columns: dict[str, Any] = {"id": ids, "flags": flagged}
+    declared, wavelengths = [Declared("id", "str", "identifier of the star, as it was given")], {}
+    start = 0
+    for name in order:
+        if name in spectra:
+            spectrum, scale = spectra[name], scales.get(spectra[name].instrument)
+            pair = [x[:, start: start + len(spectrum.names)] for x in (found, error)]
+            pair = pair if scale is None else [x * scale[:, None] for x in pair]
+            unit, text = str(spectrum.unit(scale)), f"mean fluxes in bands, as {spectrum.instrument} sees them"
+            wavelengths[name] = spectrum.bands.mean(axis=1).tolist()
+        else:
+            pair = [x[:, start] for x in (found, error)]
+            unit, text = quantities[name].get("unit", ""), quantities[name].get("description") or name
+        start += len(spectra[name].names) if name in spectra else 1
+        columns[name], columns[f"{name}_err"] = pair
+        declared += [Declared(name, "float32", text, unit),
+                     Declared(f"{name}_err", "float32", f"one-sigma error of {name}", unit)]
     table = make_table([*declared, Declared("flags", "str", "what to be careful about, separated by commas")], columns)
     table.meta.update(model.provenance())
+    if wavelengths:
+        table.meta["wavelengths"] = wavelengths
     return table
 
 
@@ -105,38 +126,58 @@ def _known(quantities: Mapping[str, Mapping[str, Any]], name: str) -> None:
                            f" It knows {', '.join(list(quantities)[:12])} ... ({len(quantities)} names)"))
 
 
-def _asked(quantities: Mapping[str, Mapping[str, Any]], wanted: Sequence[str]) -> list[str]:
+def _asked(quantities: Mapping[str, Mapping[str, Any]], spectra: Mapping[str, Measured],
+           wanted: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Give the quantities that are asked for, and the columns of the answer, in order."""
     wanted = list(map(str, wanted))
     if not wanted:
         raise DataError("nothing is asked for: name at least one quantity, for example ['teff']")
-    twice = sorted({name for name in wanted if wanted.count(name) > 1})
+    known = {*quantities, *spectra}
+    order = list(dict.fromkeys(name if name in known else name.removesuffix("_err") for name in wanted))
+    asked: list[str] = []
+    for name in order:
+        if name not in spectra:
+            _known(quantities, name)
+        asked += spectra[name].names if name in spectra else [name]
+    twice = sorted({name for name in wanted if wanted.count(name) > 1} | {name for name in asked if asked.count(name) > 1})
     if twice:
         raise DataError(f"{twice[0]!r} is asked for twice: name each quantity once")
-    asked = list(dict.fromkeys(name if name in quantities else name.removesuffix("_err") for name in wanted))
-    for name in asked:
-        _known(quantities, name)
-    return asked
+    return asked, order
 
 
-def _values(quantities: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any] | Table) -> tuple[np.ndarray, list[str]]:
-    """Put what is given into columns ``(n, q)``, converted and checked, and give the identifiers."""
+def _values(quantities: Mapping[str, Mapping[str, Any]], spectra: Mapping[str, Measured],
+            given: Mapping[str, Any] | Table) -> tuple[np.ndarray, list[str], dict[str, np.ndarray], bool]:
+    """Put what is given into columns ``(n, q)``, converted and checked.
+
+    Also give the identifiers, the scales of spectra by instrument, and whether it is one star, not a list of one.
+    """
     if isinstance(given, Table):
         given = {name: given[name] for name in given.colnames}
     if not isinstance(given, Mapping) or not set(given) - set(HANDED_THROUGH):
         raise DataError("nothing is given: hand over a mapping such as {'jk': 0.6, 'teff': 4800 * u.K}, or a table")
-    columns = {}
+    columns: dict[str, Any] = {}
+    scales, ids, many = {}, None, False
     for name, value in given.items():
         if name in HANDED_THROUGH:
             continue
         family = _family(quantities, name)
-        if family:
-            columns.update(_split(name, family, value))
+        if name in spectra and holds_spectra(value):
+            bands, scales[spectra[name].instrument], ids = spectra[name].take(value)
+            part, many = dict(zip(spectra[name].names, bands.T, strict=True)), many or not is_one_star(value)
+            part = {key: column if many else column[0] for key, column in part.items()}
+        elif name in spectra or family:
+            part = _split(name, family or list(spectra[name].names), value)
         else:
             _known(quantities, name)
-            columns[name] = value
+            part = {name: value}
+        for key in set(part) & set(columns):
+            raise DataError(f"{key!r} is given twice, by {name!r} too: give it once")
+        columns.update(part)
     arrays = {name: _in_unit(name, value, quantities[name].get("unit", "")) for name, value in columns.items()}
-    ids = None if given.get("id") is None else np.atleast_1d(np.asarray(given["id"])).astype(str).tolist()
-    sizes = {name: len(array) for name, array in arrays.items() if array.ndim} | ({} if ids is None else {"id": len(ids)})
+    ids = ids if given.get("id") is None else np.atleast_1d(np.asarray(given["id"])).astype(str).tolist()
+    sizes = {name: len(array) for name, array in arrays.items() if array.ndim}
+    sizes |= {} if given.get("id") is None else {"id": len(ids)}
+    sizes |= {name: len(scale) for name, scale in scales.items() if many}
     if len(set(sizes.values())) > 1:
         raise DataError("the quantities have different numbers of stars: " + ", ".join(
             f"{name} {size}" for name, size in list(sizes.items())[:6]))
@@ -145,7 +186,9 @@ def _values(quantities: Mapping[str, Mapping[str, Any]], given: Mapping[str, Any
     for k, name in enumerate(quantities):
         if name in arrays:
             found[:, k] = arrays[name]
-    return found, ids or [""] * n
+    scales = {name: np.broadcast_to(scale, n) for name, scale in scales.items()}
+    ids = list(np.broadcast_to(np.array(ids or [""], dtype=object), n))
+    return found, ids, scales, not sizes
 
 
 def _family(quantities: Mapping[str, Mapping[str, Any]], stem: str) -> list[str]:

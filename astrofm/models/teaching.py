@@ -68,6 +68,7 @@ class Teaching:
         Parameters
         ----------
         data : list, Batch, path or list of paths
+            For models that are asked by name, what `request` takes: errors are right for stars of which as much is known.
         labels : Table
             A row a spectrum: labels of the model's, with units, and ``NAME_err`` where their errors are known. Unknown ones
             are NaN or masked.

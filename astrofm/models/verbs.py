@@ -140,7 +140,7 @@ class Verbs:
 
         return self._one_or_list(data, reconstruct(self, data))
 
-    def request(self, given: Mapping[str, Any] | Table, wanted: Sequence[str]) -> QTable:
+    def request(self, given: Mapping[str, Any] | Table, wanted: str | Sequence[str]) -> QTable | Spectrum | SpectrumList:
         """Ask for named quantities, given others by name; for models whose encoder takes named quantities.
 
         Parameters
@@ -148,15 +148,20 @@ class Verbs:
         given : mapping or Table
             By name: a number, Quantity, or array of one a star. Plain numbers are in the quantity's own unit, NaN and masked
             values are absent. ``"bp": array`` of shape ``(n, k)`` stands for ``bp0`` to ``bp<k-1>``; ``id`` is handed
-            through.
-        wanted : sequence of str
-            Names of quantities, each once.
+            through. Where quantities are measured in spectra, their common name or the instrument's takes a Spectrum, list,
+            Batch or files: parts without data are absent.
+        wanted : str or sequence of str
+            Names of quantities or instruments, each once.
 
         Returns
         -------
         QTable
             A row a star: ``id``, each quantity and ``QUANTITY_err`` with its unit, ``flags``. Stars of which nothing
-            usable is given are NaN and flagged ``no-usable-quantity``.
+            usable is given are NaN and flagged ``no-usable-quantity``. Spectra are columns of shape ``(n, bands)``, whose
+            wavelengths are in ``meta["wavelengths"]``.
+        Spectrum or SpectrumList
+            Where one spectrum is asked for and nothing else: the mean flux in each band, at its middle. On the scale of the
+            spectrum that was given; if there was none, without unit, over the flux in the reference band.
 
         Raises
         ------

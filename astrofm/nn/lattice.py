@@ -90,7 +90,8 @@ class Lattice:
             If each star has its own grid, or the grid does not increase.
         """
         if coordinate.ndim != 1:
-            raise DataError("spectra of a batch share one grid: sample them through an Instrument first")
+            raise DataError("spectra of a batch share one grid: sample them through an Instrument first; light curves "
+                            "need a model of light curves")
         wavelength = coordinate.detach().cpu().numpy()
         key = (wavelength.tobytes(), str(coordinate.device))
         if key in self._plans:

@@ -19,7 +19,7 @@ def test_files_become_shards_in_order_and_bad_ones_are_named(folder, instruments
     out = tmp_path / "set"
     assert sample(folder, out, "--size", 4) == 0
     told = capsys.readouterr()
-    assert "05.wide" in told.err and "07.wide" in told.err and "11 spectra of wide in" in told.out
+    assert "05.wide" in told.err and "07.wide" in told.err and "11 stars of wide in" in told.out
     data = ShardedData.open(out, verify=True)
     batch = data.batch("wide", np.arange(11))
     assert batch.meta["id"] == [f"example-{k}" for k in (0, 1, 2, 3, 33, 4, 6, 8, 9, 10, 11)]

@@ -4,6 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from astropy import units as u
+from astropy.table import Table
 
 from astrofm.data import Batch
 from astrofm.errors import DataError
@@ -109,3 +112,53 @@ def test_what_does_not_fit_is_refused(recipe, data, tmp_path):
     fewer = {**arguments, "quantities": arguments["quantities"][1:]}
     with pytest.raises(DataError, match="3 columns and the encoder 2 quantities"):
         learn(replace(recipe, encoder={**recipe.encoder, "arguments": fewer}), data, tmp_path, progress=lambda line: None)
+
+
+def objective(recipe, **arguments):
+    return make(replace(recipe, objective={"name": "asked-quantities", "arguments": {"hidden": [32, 16], **arguments}}))
+
+
+def test_groups_are_shown_as_one_half_of_the_time_and_never_more_than_the_context(recipe):
+    torch.manual_seed(0)
+    made = objective(recipe, together=[["a", "c"]])
+    known = torch.ones(4000, 3, dtype=torch.bool)
+    known[:100, 1:] = False
+    shown = made._shown(known)
+    assert shown.any(dim=1).all() and not (shown & ~known).any()
+    apart = (shown[100:, 0] != shown[100:, 2]).float().mean()
+    assert 0.1 < apart < 0.35 < (objective(recipe)._shown(known)[100:, [0, 2]].sum(dim=1) == 1).float().mean()
+    made.encoder.context = 2
+    assert made._shown(known).sum(dim=1).max() == 2
+
+
+def test_some_quantities_are_always_asked_for(recipe, monkeypatch):
+    made = objective(recipe, always=["c"], asks=1)
+    asked, encode = [], made.encoder.encode
+    monkeypatch.setattr(made.encoder, "encode", lambda *args: asked.append(args[3].tolist()) or encode(*args))
+    made.asks = 2
+    for _ in range(20):
+        made.loss([torch.zeros(4, 6)])
+    assert all(len(rows) == 2 and rows[0] == 3 for rows in asked) and {rows[1] for rows in asked} == {1, 2}
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    ({"always": ["d"]}, "knows no quantity 'd'"),
+    ({"together": [["a", "b"], ["b", "c"]]}, "'b' is in two groups"),
+    ({"together": [["a", "z"]]}, "knows no quantity 'z'"),
+])
+def test_groups_that_do_not_fit_are_refused(recipe, arguments, words):
+    with pytest.raises(DataError, match=words):
+        objective(recipe, **arguments)
+
+
+def test_errors_of_requests_are_calibrated(model):
+    value = stars(2000, 31)
+    truth = Table({"b": value[:, 1] * u.mag})
+    card = {"name": "toy", "calibration": {"named-quantities": {"b": 9.0}}}
+    wrong = Model(model.encoder, model.aligner, model.heads, card=card)
+    right = wrong.calibrate({"a": value[:, 0]}, truth)
+    fresh = stars(2000, 41)
+    answer = right.request({"a": fresh[:, 0]}, ["b"])
+    assert np.mean(np.abs(answer["b"].value - fresh[:, 1]) < answer["b_err"].value) == pytest.approx(0.683, abs=0.05)
+    with pytest.raises(DataError, match="no label 'a'|no quantity"):
+        model.calibrate({"b": value[:, 1]}, Table({"a": value[:, 0]}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ LOOKED_AT = 50
 #: a member is no larger than this (bytes)
 LARGEST = 512 * 2**20
 ZIP = b"PK\x03\x04"
+#: what zipfile raises on damage
+UNREADABLE = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error, struct.error)
 
 
 class GaiaEpoch(LightCurveInstrument):
@@ -58,7 +61,7 @@ class GaiaEpoch(LightCurveInstrument):
         try:
             with zipfile.ZipFile(path) as archive:
                 return any(layout_of(column_names(_head(archive, name))) for name in archive.namelist()[:LOOKED_AT])
-        except (OSError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error):
+        except UNREADABLE:
             return False
 
     def read_curves(self, path: Path) -> Curves:
@@ -102,7 +105,7 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
                 if member.file_size > LARGEST:
                     raise ReadError(f"{path}: {member.filename} has {member.file_size} bytes, too many for light curves")
                 yield member.filename, archive.read(member)
-    except (OSError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE as error:
         if isinstance(error, ReadError):
             raise
         raise ReadError(f"cannot read {path}: {error}: is the download complete?") from error

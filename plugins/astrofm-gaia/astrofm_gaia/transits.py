@@ -11,7 +11,7 @@ import numpy as np
 from astropy.time import Time
 
 from astrofm.data.curves import Curves
-from astrofm.data.tables import Ragged, column_names, read_columns, true_cells
+from astrofm.data.tables import Ragged, as_numbers, column_names, read_columns, true_cells
 from astrofm.data.times import tdb_days
 from astrofm.errors import DataError, ReadError
 
@@ -93,6 +93,8 @@ def read_table(path: Path, places: Callable[[np.ndarray], tuple[np.ndarray, np.n
     if not layout:
         raise ReadError(f"{path} is no epoch photometry: it has the columns {', '.join(names[:12]) or 'none'}; DataLink's "
                         "has g_transit_time, g_transit_flux, g_transit_flux_error and so on, or band, time, flux, flux_error")
+    if layout_of(columns) != layout:
+        raise ReadError(f"{path} names columns in its header that are not in it: fetch it again")
     if not len(next(iter(columns.values()))):
         raise ReadError(f"{path} holds no transits: Gaia DR3 has epoch photometry of variable sources and of one field only")
     if layout == "long":
@@ -108,7 +110,8 @@ def _long(columns: Columns, places: Callable[[np.ndarray], tuple[np.ndarray, np.
     for flag in LONG_FLAGS:
         bad = bad | true_cells(columns.get(flag, False))
     star, ids = _stars(columns, len(band), name)
-    return _curves(star, ids, columns["time"], columns["flux"], columns["flux_error"], bad, band)
+    time, flux, error = (as_numbers(columns[key], key) for key in ("time", "flux", "flux_error"))
+    return _curves(star, ids, time, flux, error, bad, band)
 
 
 def _wide(columns: Columns, layout: tuple[Wide, ...], name: str) -> Curves:
@@ -129,12 +132,12 @@ def _wide(columns: Columns, layout: tuple[Wide, ...], name: str) -> Curves:
 
 def _of_band(columns: Columns, band: Wide, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     nothing = np.full(count, np.nan)
-    time, flux = (np.asarray(columns.get(key, nothing), float) for key in (band.time, band.flux))
+    time, flux = (as_numbers(columns.get(key, nothing), key) for key in (band.time, band.flux))
     if band.error in columns:
-        error = np.asarray(columns[band.error], float)
+        error = as_numbers(columns[band.error], band.error)
     else:
         with np.errstate(divide="ignore", invalid="ignore"):
-            error = flux / np.asarray(columns.get(band.over_error, nothing), float)
+            error = flux / as_numbers(columns.get(band.over_error, nothing), band.over_error)
     bad = np.zeros(count, bool)
     for flag in band.flags:
         bad |= true_cells(columns.get(flag, False))
@@ -150,8 +153,8 @@ def _curves(star: np.ndarray, ids: list[int], time: np.ndarray, flux: np.ndarray
     starts = np.concatenate([[0], np.cumsum(np.bincount(star, minlength=count))])
     meta = {"id": [str(number) if number >= 0 else "" for number in ids], "source_id": ids,
             "time_reference": ["barycentric"] * count}
-    return Curves(starts, np.full(count, epoch), days[order], np.asarray(flux, float)[order], np.asarray(error, float)[order],
-                  bad[order], band[order].astype(np.int16), meta)
+    return Curves(starts, np.full(count, epoch), days[order], flux[order], error[order], bad[order],
+                  band[order].astype(np.int16), meta)
 
 
 def _stars(columns: Columns, rows: int, name: str, *, unique: bool = True) -> tuple[np.ndarray, list[int]]:

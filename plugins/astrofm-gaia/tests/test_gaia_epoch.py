@@ -132,6 +132,25 @@ def test_truncated_files_are_refused_in_words(container, keep, tmp_path, instrum
         assert container == "ecsv" and len(star) < 35, "a text table that ends between two lines, or inside its last number"
 
 
+@pytest.mark.parametrize("container", ["csv", "votable", "fits", "parquet"])
+def test_damaged_bytes_are_refused_in_words_or_read(container, tmp_path, instrument):
+    random, path = np.random.default_rng(6), written(transits(), tmp_path, container)
+    data, outcomes = np.frombuffer(path.read_bytes(), np.uint8), set()
+    for _ in range(40):
+        harmed = data.copy()
+        harmed[random.integers(0, len(data), 3)] = random.integers(0, 256, 3)
+        path.write_bytes(harmed.tobytes())
+        try:
+            batches = list(instrument.read_batches([path]))
+        except ReadError as error:
+            outcomes.add("refused")
+            assert path.name in str(error)
+        else:
+            outcomes.add("read")
+            assert all(np.isfinite(batch.value).all() and (batch.error[~batch.mask] > 0).all() for batch in batches)
+    assert "refused" in outcomes
+
+
 TRANSIT = b"source_id,g_transit_time,g_transit_flux,g_transit_flux_error\n"
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 from astrofm_sky import libraries
+from astrofm_sky.between import Between, scaled
 from astrofm_sky.sources import Sources
-from between import Between, scaled
 
 #: how often a star of each group is drawn
 GROUPS = {"miles": 0.70, "kurucz": 0.05, "stelib": 0.04, "templates": 0.08, "archetypes": 0.13}

@@ -1,23 +1,14 @@
-"""Stars made between the stars of a library, for the recipe of stellar-tiny."""
+"""Stars made between the stars of a library."""
 
-import sys
-from pathlib import Path
-
+import astrofm_sky.between
 import numpy as np
 import pytest
-
-RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 
 
 @pytest.fixture(scope="module")
 def between():
-    """Import the recipe's module, which is no part of a package."""
-    sys.path.insert(0, str(RECIPES))
-    try:
-        import between
-    finally:
-        sys.path.remove(str(RECIPES))
-    return between
+    """The module."""
+    return astrofm_sky.between
 
 
 def library(between, *, n: int = 300, noise: float = 0.0):

@@ -57,10 +57,10 @@ class Photometer(LightCurveInstrument):
         return super().measured(data) if product is None else (product.flux.lower(), product.error.lower())
 
     def flagged(self, data: TimeSeries) -> np.ndarray | bool:
-        """Say which points are masked, or have a bad quality flag."""
+        """Say which points are masked, or have a bad quality flag; binning makes means of flags, which say nothing."""
         bad, bits = super().flagged(data), PRODUCTS[self.name][0].bad
         for name in ("quality", "sap_quality"):
-            if name in data.colnames:
+            if name in data.colnames and "time_bin_size" not in data.colnames:
                 bad = bad | bad_cadences(data[name], bits)
         return bad
 

@@ -18,6 +18,13 @@ KEPLER_BAD = 1 + 2 + 4 + 8 + 32 + 256 + 16384 + 65536 + 1048576
 
 
 def bad_cadences(quality: Any, bits: int) -> np.ndarray:
-    """Say which cadences have one of ``bits`` set; shape as ``quality``, True = bad, where it is masked, too."""
-    flags = np.ma.filled(np.ma.asarray(quality), bits)
-    return (np.asarray(flags).astype(np.int64) & bits) != 0
+    """Say which cadences have one of ``bits`` set; shape as ``quality``, True = bad, where it is masked or NaN, too.
+
+    Numbers that are not whole are means of flags, and say nothing: then none is bad.
+    """
+    flags = np.asarray(np.ma.filled(np.ma.asarray(quality), bits))
+    if flags.dtype.kind == "f":
+        flags = np.nan_to_num(flags, nan=bits)
+        if (flags % 1 != 0).any():
+            return np.zeros(flags.shape, bool)
+    return (flags.astype(np.int64) & bits) != 0

@@ -140,6 +140,16 @@ def test_a_lightkurve_object_is_taken_as_it_is(masked, tmp_path, instrument):
     np.testing.assert_array_equal(sample.value, own.value)
     np.testing.assert_allclose(sample.coordinate, own.coordinate, atol=1e-9)
     assert sample.meta["id"] == "TIC 25155310" and sample.meta["sector"] == 1
+    curve["time_bin_size"] = 0.1 * u.day
+    assert instrument.sample(curve).mask.sum() == len(NO_FLUX), "lightkurve's bin() makes whole numbers of the means of flags"
+
+
+def test_flags_may_be_floats_and_means_of_flags_say_nothing():
+    from astrofm_tess.quality import TESS_BAD, bad_cadences
+
+    assert bad_cadences(np.array([0.0, 8.0, 64.0, np.nan]), TESS_BAD).tolist() == [False, True, False, True]
+    assert not bad_cadences(np.array([0.0, 8.0, 0.25]), TESS_BAD).any()
+    assert bad_cadences(np.ma.array([0, 0], mask=[False, True]), TESS_BAD).tolist() == [False, True]
 
 
 def test_a_folded_light_curve_is_refused(tmp_path, instrument):

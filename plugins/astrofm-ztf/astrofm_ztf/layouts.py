@@ -10,7 +10,7 @@ from astropy.time import Time
 
 from astrofm.data.curves import Curves
 from astrofm.data.magnitudes import blank_magnitudes
-from astrofm.data.tables import Ragged, column_names, read_columns, true_cells
+from astrofm.data.tables import Ragged, as_numbers, column_names, read_columns, true_cells
 from astrofm.data.times import tdb_days
 from astrofm.errors import DataError, ReadError
 
@@ -57,6 +57,8 @@ def read_file(path: Path, bands: Bands) -> Curves:
                             "star: fetch ALeRCE's corrected detections")
         raise ReadError(f"{path} is no table of ZTF light curves that is known: it has the columns "
                         f"{', '.join(names[:12]) or 'none'}; IRSA's has oid, mjd, mag, magerr, catflags, filtercode")
+    if layout_of(columns) != layout:
+        raise ReadError(f"{path} names columns in its header that are not in it: fetch it again")
     if not len(next(iter(columns.values()))):
         raise ReadError(f"{path} holds no measurements: nothing was found there, or fetch it again")
     return {"irsa": _irsa, "release": _release, "alerce": _alerce}[layout](columns, bands)
@@ -65,7 +67,8 @@ def read_file(path: Path, bands: Bands) -> Curves:
 def _irsa(columns: Columns, bands: Bands) -> Curves:
     """One row a measurement; several oids may be one star."""
     oid = _ids(columns["oid"], "oid")
-    star, about = same_star(oid, columns.get("ra"), columns.get("dec"))
+    ra, dec = (as_numbers(columns[name], name) if name in columns else None for name in ("ra", "dec"))
+    star, about = same_star(oid, ra, dec)
     bad = _flags(columns["catflags"])
     return _from_rows(star, about, columns, columns["mag"], columns["magerr"], bad, bands(columns["filtercode"]))
 
@@ -99,7 +102,7 @@ def _release(columns: Columns, bands: Bands) -> Curves:
     meta = {"id": [str(number) for number in oid.tolist()], "time_reference": [heliocentric] * len(oid)}
     for name, other in (("ra", "objra"), ("dec", "objdec")):
         if name in columns or other in columns:
-            meta[name] = np.asarray(columns.get(name, columns.get(other)), float).tolist()
+            meta[name] = as_numbers(columns.get(name, columns.get(other)), name).tolist()
     bad, band = _flags(lists["catflags"].values) | ~np.repeat(known, sizes), np.repeat(band, sizes)
     return Curves(starts, np.full(len(oid), epoch), days, magnitude, error, bad, band.astype(np.int16), meta)
 
@@ -108,7 +111,7 @@ def _from_rows(star: np.ndarray, about: dict, columns: Columns, magnitude: np.nd
                band: tuple[np.ndarray, np.ndarray]) -> Curves:
     """Bring the rows of each star together, in their order."""
     epoch, days, reference = _times(columns)
-    magnitude, error = blank_magnitudes(magnitude, error)
+    magnitude, error = blank_magnitudes(as_numbers(magnitude, "mag"), as_numbers(error, "magerr"))
     order, count = np.argsort(star, kind="stable"), len(about["id"])
     starts = np.concatenate([[0], np.cumsum(np.bincount(star, minlength=count))])
     return Curves(starts, np.full(count, epoch), days[order], magnitude[order], error[order], (bad | ~band[1])[order],
@@ -118,14 +121,14 @@ def _from_rows(star: np.ndarray, about: dict, columns: Columns, magnitude: np.nd
 def _times(columns: Columns) -> tuple[float, np.ndarray, str]:
     """Give an epoch, days since it, and to where the light's way was corrected: heliocentric times come first."""
     name, form = next((name, form) for name, form in (("hjd", "jd"), ("hmjd", "mjd"), ("mjd", "mjd")) if name in columns)
-    numbers = np.asarray(columns[name], np.float64)
+    numbers = as_numbers(columns[name], name)
     if not np.isfinite(numbers).all():
         numbers = np.ma.masked_invalid(numbers)
     return *tdb_days(Time(numbers, format=form, scale="utc")), "observer" if name == "mjd" else "heliocentric"
 
 
 def _flags(catflags: np.ndarray) -> np.ndarray:
-    return np.nan_to_num(np.asarray(catflags, np.float64), nan=BAD_EPOCH).astype(np.int64) & BAD_EPOCH != 0
+    return np.nan_to_num(as_numbers(catflags, "catflags"), nan=BAD_EPOCH).astype(np.int64) & BAD_EPOCH != 0
 
 
 def _ids(column: np.ndarray, name: str) -> np.ndarray:

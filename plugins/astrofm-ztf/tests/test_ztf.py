@@ -168,6 +168,25 @@ def test_truncated_files_are_refused_or_say_nothing_wrong(layout, keep, tmp_path
         assert layout == "ipac" and np.array_equal(stars[0]["mag"][:3], whole["mag"][:3])
 
 
+@pytest.mark.parametrize("container", ["csv", "ipac", "votable", "fits", "parquet"])
+def test_damaged_bytes_are_refused_in_words_or_read(container, tmp_path, instrument):
+    random, path = np.random.default_rng(6), written(irsa(), tmp_path, container)
+    data, outcomes = np.frombuffer(path.read_bytes(), np.uint8), set()
+    for _ in range(40):
+        harmed = data.copy()
+        harmed[random.integers(0, len(data), 3)] = random.integers(0, 256, 3)
+        path.write_bytes(harmed.tobytes())
+        try:
+            batches = list(instrument.read_batches([path]))
+        except ReadError as error:
+            outcomes.add("refused")
+            assert path.name in str(error)
+        else:
+            outcomes.add("read")
+            assert all(np.isfinite(batch.value).all() and (batch.error[~batch.mask] > 0).all() for batch in batches)
+    assert "refused" in outcomes
+
+
 def test_plain_tables_of_the_same_star_sample_alike(tmp_path, instrument):
     table = irsa()[:12]
     star = astrofm.light_curve(table, time="hjd", mag="mag", error="magerr", band="filtercode", format="jd", scale="utc",
