@@ -84,13 +84,15 @@ class Core:
         ----------
         embedding : ndarray, shape ``(n, dim)``
         given : mapping of str to ndarray, shape ``(n, number of extras)``
-            What heads read beside it, by the head; where one is NaN its columns are NaN, too.
+            What heads read beside it, by the head; where one is NaN its columns are NaN, too. Heads that lack theirs read
+            nothing.
         instrument : str, optional
             Whose stars they are: heads for other instruments read nothing.
         """
         found = {}
         for name, head in self.parts.heads.items():
-            if head.instruments is not None and instrument not in head.instruments:
+            elsewhere = head.instruments is not None and instrument not in head.instruments
+            if elsewhere or (head.extras and name not in (given or {})):
                 continue
             whole = embedding if not head.extras else np.concatenate([embedding, given[name]], axis=1)
             known = np.isfinite(whole).all(axis=1)
