@@ -52,7 +52,8 @@ class PointEncoder(Encoder):
 
     Notes
     -----
-    Masked points take no part: tokens are made of good ones alone, and stars of like length are worked on together.
+    Masked points take no part: tokens are made of good ones alone, and stars of like length are worked on together. A star
+    with good points, but none in the band that is seen, is NaN.
     """
 
     name = "points"
@@ -107,7 +108,8 @@ class PointEncoder(Encoder):
             total = total.index_add(0, star[rows], self._sum(batch.instrument, points, index, seen))
         tokens = torch.zeros(len(batch), device=total.device).index_add(
             0, star, ((points.lengths + self.patch - 1) // self.patch).float())
-        return total / tokens.clamp_min(1.0)[:, None]
+        unseen = (tokens == 0) & ~batch.mask.all(1)  # good points, and none in the band that is seen
+        return (total / tokens.clamp_min(1.0)[:, None]).masked_fill(unseen[:, None], torch.nan)
 
     def _sum(self, instrument: str, points: Points, index: torch.Tensor, seen: torch.Tensor | None) -> torch.Tensor:
         """Embed rows of points ``(g, t)``; the sum over each row's tokens, ``(g, dim)``, float32."""

@@ -108,6 +108,13 @@ def test_one_band_is_seen_where_one_is_wanted():
     assert see_points(collate(stars).tensors(), CurveView(band=0))[0].lengths.tolist() == [20, 20]
 
 
+def test_a_star_that_is_not_seen_in_the_band_has_no_embedding():
+    model = Model(build(views={"fake-photometer": {"band": 1}}), PlainAligner(dim=16), {}, card={"name": "small"})
+    stars = [curve(20, 1), curve(20, 2, band=np.ones(20, np.int16))]
+    assert np.isnan(model.embed(stars)).all(axis=1).tolist() == [True, False]
+    assert model.predict(stars)["flags"].tolist() == ["unlike-training-set", ""]
+
+
 def test_windows_are_alike_and_have_days_of_their_own():
     points, _ = see_points(collate([curve(10, 1), curve(25, 2), curve(0, 3)]).tensors(), CurveView())
     windows, star = cut(points, 10)

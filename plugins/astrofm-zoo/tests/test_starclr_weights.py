@@ -142,6 +142,9 @@ def test_it_saves_and_loads(tmp_path, capsys):
     assert main(["import-weights", "starclr", str(folder), "-o", str(path)]) == 0
     told = capsys.readouterr().out
     assert "licence of the weights: MIT" in told and "2604.24516" in told
+    assert main(["show", str(path)]) == 0
+    told = capsys.readouterr().out
+    assert "reads beside the embedding: period, bp_rp, parallax, parallax_err, g_mag" in told and "no grid" in told
     again, first = load_model(path), import_weights(folder)
     given = stars("ztf")
     np.testing.assert_array_equal(again.embed(given), first.embed(given))
