@@ -81,13 +81,14 @@ def _show(options: argparse.Namespace) -> int:
         print(f"    {label['name']:16s} {label.get('description', '')}; {_span(label)}")
     print("instruments")
     for name, about in card["instruments"].items():
-        grid = about.get("grid", {})
-        print(f"    {name:16s} {grid.get('n', '?')} pixels, {grid.get('start', 0):.1f}-{grid.get('stop', 0):.1f} Angstrom "
-              f"(vacuum), {about.get('calibration', '')} flux")
+        grid = about.get("grid")
+        print(f"    {name:16s} " + ("no grid of its own" if not grid else f"{grid.get('n', '?')} pixels, "
+              f"{grid.get('start', 0):.1f}-{grid.get('stop', 0):.1f} Angstrom (vacuum), {about.get('calibration', '')} flux"))
     print("parts")
     parts = card["parts"]
     for kind, part in (("encoder", parts["encoder"]), ("aligner", parts["aligner"]), *parts["heads"].items()):
-        print(f"    {kind:16s} {part['name']}")
+        beside = ", ".join(one["name"] for one in part["arguments"].get("extras") or () if not one.get("measured"))
+        print(f"    {kind:16s} {part['name']}" + (f", reads beside the embedding: {beside}" if beside else ""))
     print(f"errors are scaled by\n{_indented(card.get('calibration', {}))}")
     print(f"made by\n{_indented(card.get('provenance', {}))}")
     print(f"licence {card['license']}\ncite    {card['citation']}")

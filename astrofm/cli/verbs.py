@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, ReadError
 
 if TYPE_CHECKING:
     from astropy.table import QTable
 
     from ..data import Batch
     from ..models.answers import Declared
+    from ..models.extras import Given
     from ..models.model import Model
 
 
@@ -42,6 +43,9 @@ def add_arguments(verb: str, parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="OUT", help="the table to write")
     if verb == "translate":
         parser.add_argument("--to", required=True, metavar="INSTRUMENT", help="see `astrofm plugins`")
+    if verb == "predict":
+        parser.add_argument("--extras", type=Path, metavar="TABLE", help="what the model's heads read beside the embedding, "
+                            "a column each, and the star's id: for models that say so")
     parser.add_argument("--format", choices=("ecsv", "fits", "parquet"), help="where the suffix of OUT does not say")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT, and what an interrupted run left of it")
     parser.add_argument("--shard", metavar="I/N", help="do only the I-th of N equal parts of the files, for job arrays")
@@ -107,11 +111,33 @@ def make_job(model: Model, options: argparse.Namespace) -> Job:
     meta = {**model.provenance(), "verb": options.command}
     asked = {"precision": options.precision}
     if options.command == "predict":
-        return Job("predict", model.columns(), model.core.predict, meta, asked)
+        if options.extras is None:
+            return Job("predict", model.columns(), model.core.predict, meta, asked)
+        given, sha256 = _extras(model, options.extras)
+        return Job("predict", model.columns(), lambda batch: model.core.predict(given.beside(batch)), meta,
+                   {**asked, "extras": sha256})
     if options.command == "embed":
         columns = (*answers.FIRST, answers.embedding_column(model.dim), *answers.LAST)
         return Job("embed", columns, lambda batch: _embedded(model, batch), meta, asked)
     return _translation(model, options.to, meta, {**asked, "to": options.to})
+
+
+def _extras(model: Model, path: Path) -> tuple[Given, str]:
+    """Read a table of extras; give it and its hash."""
+    import hashlib
+
+    from astropy.table import Table
+
+    from ..models.extras import Given
+
+    try:
+        table, sha256 = Table.read(path), hashlib.sha256(path.read_bytes()).hexdigest()
+    except Exception as error:  # astropy's readers raise what they like
+        raise ReadError(f"{path} can't be read as a table ({error}): give ECSV, CSV, FITS or Parquet") from error
+    given = Given(model.core.parts, table)
+    if given.place is None:
+        raise DataError(f"{path} has no column 'id': add the ids that the light curves have")
+    return given, sha256
 
 
 def _embedded(model: Model, batch: Batch) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from .degrade import degrade
 from .instrument import Instrument, SpectrumInstrument
 from .lightcurve import LightCurveInstrument
 
-__all__ = ["Aligner", "Encoder", "Head", "Instrument", "Label", "LightCurveInstrument", "SpectrumInstrument",
+__all__ = ["Aligner", "Encoder", "Extra", "Head", "Instrument", "Label", "LightCurveInstrument", "SpectrumInstrument",
            "degrade"]
 
-_TORCH = {"Encoder": "encoder", "Aligner": "aligner", "Head": "head", "Label": "head"}
+_TORCH = {"Encoder": "encoder", "Aligner": "aligner", "Extra": "head", "Head": "head", "Label": "head"}
 
 
 def __getattr__(name: str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -25,6 +26,8 @@ class Encoder(nn.Module, ABC):
     dim: int = 0
     #: whether it gives a sequence of tokens a star, for an aligner that pools them, and not one vector
     gives_tokens: bool = False
+    #: whether it takes light curves, and not spectra
+    takes_light_curves: bool = False
     #: whether it takes spectra divided by their continuum only
     over_continuum: bool = False
     #: stars it takes at a time on a CPU: as fast as larger batches, and memory stays flat
@@ -61,6 +64,10 @@ class Encoder(nn.Module, ABC):
         if self.instruments is not None and batch.instrument not in self.instruments:
             raise DataError(f"encoder {self.name!r} embeds {', '.join(self.instruments)}, "
                             f"not {batch.instrument!r}")
+        if self.takes_light_curves != (batch.band is not None):
+            raise DataError(f"encoder {self.name!r} embeds {'light curves' if self.takes_light_curves else 'spectra'}, and "
+                            f"{batch.instrument!r} gave {'spectra' if self.takes_light_curves else 'light curves'}: choose "
+                            "another model, see `astrofm models`")
         device = next((p.device for p in self.parameters()), torch.device("cpu"))
         if len(batch) == 0:
             return torch.zeros(*((0, 1, self.dim) if self.gives_tokens else (0, self.dim)), device=device)
@@ -89,6 +96,20 @@ class Encoder(nn.Module, ABC):
             Another grid than the survey's, or spectra that are normalised already.
         """
         raise NotImplementedError(f"encoder {self.name!r} normalises nothing on pixels of its own")
+
+    def measure(self, batch: Batch) -> Mapping[str, torch.Tensor]:
+        """Give numbers of the stars themselves that heads may read beside the embedding, by name.
+
+        Parameters
+        ----------
+        batch : Batch
+            Of tensors.
+
+        Returns
+        -------
+        dict of str to Tensor, shape ``(n,)``
+        """
+        return {}
 
     def forward(self, batch: Batch) -> torch.Tensor:
         return self.embed(batch)

@@ -40,6 +40,30 @@ class Label:
     ordered: bool = False
 
 
+@dataclass(frozen=True)
+class Extra:
+    """A number of a star that a head reads beside the embedding.
+
+    Parameters
+    ----------
+    name : str
+        As in a table of extras, or in the ``meta`` of a star.
+    unit : str
+        astropy unit string of the numbers as they are read.
+    also : tuple of str
+        Other names that are known.
+    measured : bool
+        The encoder measures it on the star itself; what is given under its name is not used.
+    description : str
+    """
+
+    name: str
+    unit: str = ""
+    also: tuple[str, ...] = ()
+    measured: bool = False
+    description: str = ""
+
+
 class Head(nn.Module, ABC):
     """Read labels out of shared embeddings.
 
@@ -48,8 +72,12 @@ class Head(nn.Module, ABC):
     """
 
     name: str = ""
-    #: numbers a star in the embedding it reads
+    #: numbers a star that it reads: those of the embedding, and behind them the `extras`
     dim: int = 0
+    #: what it reads beside the embedding, in this order
+    extras: Sequence[Extra] = ()
+    #: instruments whose stars it reads; None for any
+    instruments: tuple[str, ...] | None = None
     labels: Sequence[Label] = ()
 
     def __init__(self, **arguments: Any):
@@ -62,6 +90,7 @@ class Head(nn.Module, ABC):
         Parameters
         ----------
         embedding : Tensor, shape ``(n, dim)``
+            The last columns are the `extras`, where it has some.
 
         Returns
         -------

@@ -11,6 +11,8 @@ from astropy import units as u
 from astropy.table import Column, QTable
 
 from ..data import Batch
+from ..data.buckets import used_lengths
+from ..data.magnitudes import POGSON
 from .card import by_instrument, error_scale, names_of
 from .inputs import Piece
 
@@ -18,7 +20,7 @@ NOT_READ, NO_PIXEL, UNLIKE, LOW_SNR = "not-read", "no-usable-pixel", "unlike-tra
 #: flag of a spectrum most of whose pixels lie at wavelengths that the model was not trained on
 ELSEWHERE = "outside-range:wavelength"
 #: a class label of at most this many classes has a column of probabilities for each
-FEW_CLASSES = 8
+FEW_CLASSES = 40
 
 
 @dataclass(frozen=True)
@@ -128,14 +130,21 @@ def star_values(batch: Batch) -> dict[str, Any]:
     good = ~np.asarray(batch.mask, bool)
     none = ~good.any(axis=1) if good.shape[1] else np.ones(len(batch), bool)
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        ratio = np.where(good, np.asarray(batch.value) / np.where(good, batch.error, 1.0), np.nan)
+        value = np.asarray(batch.value)
+        if "mag" in batch.meta.get("unit", ()):
+            value = np.where(np.array(batch.meta["unit"], str)[:, None] == "mag", POGSON, value)
+        ratio = np.where(good, value / np.where(good, batch.error, 1.0), np.nan)
     ratio[none, :1] = 0.0
     snr = np.nanmedian(ratio, axis=1) if good.shape[1] else np.zeros(len(batch))
+    bad = good.shape[1] - good.sum(axis=1)
+    if batch.band is not None:  # padding is no bad point
+        told = batch.meta.get("n_bad", ())
+        bad = np.array(told, int) if len(told) and None not in told else used_lengths(batch) - good.sum(axis=1)
     return {
         "id": ["" if one is None else str(one) for one in batch.meta.get("id", [""] * len(batch))],
         "file": ["" if one is None else str(one) for one in batch.meta.get("file", [""] * len(batch))],
         "instrument": np.full(len(batch), batch.instrument), "snr": np.where(none, np.nan, snr),
-        "n_bad": good.shape[1] - good.sum(axis=1), NO_PIXEL: none,
+        "n_bad": bad, NO_PIXEL: none,
     }
 
 
@@ -159,7 +168,7 @@ def label_values(card: Mapping[str, Any], instrument: str, read: Mapping[str, np
     card : mapping
     instrument : str
     read : mapping of str to ndarray
-        As `Head.read` gives it.
+        As `Head.read` gives it; labels that are not in it stay blank.
     usable : ndarray of bool, shape ``(n,)``
         The other rows stay blank.
     """
@@ -167,8 +176,10 @@ def label_values(card: Mapping[str, Any], instrument: str, read: Mapping[str, np
     flags = {}
     for label in card["labels"]:
         name = label["name"]
-        if label.get("classes"):
-            values.update(_class_values(label, read[f"{name}_probability"], usable))
+        if f"{name}_probability" in read:
+            probability = read[f"{name}_probability"]
+            values.update(_class_values(label, probability, usable & np.isfinite(probability).all(axis=1)))
+        if label.get("classes") or name not in read:
             continue
         number, error = read[name], read[f"{name}_err"] * error_scale(card, instrument, name)
         values[name], values[f"{name}_err"] = np.where(usable, number, np.nan), np.where(usable, error, np.nan)

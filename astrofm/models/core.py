@@ -11,7 +11,7 @@ import torch
 
 from ..data import Batch
 from ..errors import DataError
-from . import answers, scaling
+from . import answers, extras, scaling
 from .build import Parts
 from .card import SNR_LIMIT, by_instrument, check_instrument
 from .precision import autocast, batch_size, check_device, check_precision, with_int8_layers
@@ -45,8 +45,10 @@ class Core:
         star = answers.star_values(batch)
         embedding = self.embed(batch)
         usable = np.isfinite(embedding).all(axis=1)
-        read = self.read(np.where(usable[:, None], embedding, 0.0))
+        given = extras.extras_of(self.parts, batch, self.device)
+        read = self.read(np.where(usable[:, None], embedding, 0.0), given, instrument=batch.instrument)
         values, flags = answers.label_values(self.card, batch.instrument, read, usable)
+        flags.update(extras.missing(self.parts, given))
         return {**star, **values, "flags": self.flags(batch, star, embedding, flags)}
 
     def flags(self, batch: Batch, star: Mapping[str, Any], embedding: np.ndarray,
@@ -74,11 +76,33 @@ class Core:
         return unlike
 
     @torch.inference_mode()
-    def read(self, embedding: np.ndarray) -> dict[str, np.ndarray]:
-        """Read the heads' columns out of shared embeddings ``(n, dim)``."""
-        given = torch.as_tensor(embedding, dtype=torch.float32, device=self.device)
-        return {name: column.float().cpu().numpy() for head in self.parts.heads.values()
-                for name, column in head.read(given).items()}
+    def read(self, embedding: np.ndarray, given: Mapping[str, np.ndarray] | None = None, *,
+             instrument: str | None = None) -> dict[str, np.ndarray]:
+        """Read the heads' columns out of shared embeddings.
+
+        Parameters
+        ----------
+        embedding : ndarray, shape ``(n, dim)``
+        given : mapping of str to ndarray, shape ``(n, number of extras)``
+            What heads read beside it, by the head; where one is NaN its columns are NaN, too. Heads that lack theirs read
+            nothing.
+        instrument : str, optional
+            Whose stars they are: heads for other instruments read nothing.
+        """
+        found = {}
+        for name, head in self.parts.heads.items():
+            elsewhere = head.instruments is not None and instrument not in head.instruments
+            if elsewhere or (head.extras and name not in (given or {})):
+                continue
+            whole = embedding if not head.extras else np.concatenate([embedding, given[name]], axis=1)
+            known = np.isfinite(whole).all(axis=1)
+            read = head.read(torch.as_tensor(np.where(known[:, None], whole, 0.0), dtype=torch.float32, device=self.device))
+            for column, values in read.items():
+                values = values.float().cpu().numpy()
+                if head.extras:
+                    values[~known] = np.nan
+                found[column] = values
+        return found
 
     @torch.inference_mode()
     def embed(self, batch: Batch) -> np.ndarray:

@@ -113,8 +113,11 @@ def gather(data: Any) -> Iterator[Piece]:
             start += len(piece)
 
 
-def work(data: Any, verb: Callable[[Batch], Any]) -> list[tuple[Piece, Any]]:
+def work(data: Any, verb: Callable[[Batch], Any],
+         prepare: Callable[[Piece], Piece] = lambda piece: piece) -> list[tuple[Piece, Any]]:
     """Do a verb on every batch of ``data``; what the model refuses is a failed row, unless it is a single star.
+
+    Each piece goes through ``prepare`` first.
 
     Returns
     -------
@@ -122,7 +125,7 @@ def work(data: Any, verb: Callable[[Batch], Any]) -> list[tuple[Piece, Any]]:
         The result is an empty dict for a piece without a batch.
     """
     raising = is_one_star(data) or isinstance(data, Batch)
-    return [attempt(piece, verb, raising=raising) for piece in gather(data)]
+    return [attempt(piece, verb, raising=raising) for piece in map(prepare, gather(data))]
 
 
 def attempt(piece: Piece, verb: Callable[[Batch], Any], *, raising: bool = False) -> tuple[Piece, Any]:

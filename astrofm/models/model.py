@@ -60,9 +60,9 @@ class Model(Teaching, Verbs):
             kind = "tokens" if encoder.gives_tokens else "one vector a star"
             raise DataError(f"encoder {encoder.name!r} gives {kind}, which aligner {aligner.name!r} does not take")
         for name, head in heads.items():
-            if head.dim != aligner.dim:
-                raise DataError(f"head {name!r} reads {head.dim} numbers a star and aligner {aligner.name!r} gives "
-                                f"{aligner.dim}: build one of them for the other's size")
+            if head.dim - len(head.extras) != aligner.dim:
+                raise DataError(f"head {name!r} reads {head.dim - len(head.extras)} numbers a star and aligner "
+                                f"{aligner.name!r} gives {aligner.dim}: build one of them for the other's size")
         self._parts = Parts(encoder, aligner, dict(heads), familiarity)
         self.encoder, self.aligner, self.heads, self.familiarity = encoder, aligner, dict(heads), familiarity
         #: what the file's card says

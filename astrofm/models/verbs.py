@@ -35,13 +35,13 @@ class Verbs:
 
         Parameters
         ----------
-        data : Spectrum, list, Batch, path or list of paths
+        data : Spectrum or TimeSeries, list, Batch, path or list of paths
             Instruments may be mixed.
 
         Returns
         -------
         ndarray of float32
-            Shape ``(d,)`` for a single Spectrum, ``(n, d)`` for everything that can hold several (a file
+            Shape ``(d,)`` for a single star, ``(n, d)`` for everything that can hold several (a file
             also). Rows of stars without a usable pixel, or that can't be read, are NaN.
         """
         column = answers.embedding_column(self.dim)
@@ -49,13 +49,16 @@ class Verbs:
         embedding = answers.fill([column], sum(len(piece) for piece, _ in found), found)[column.name]
         return embedding[0] if inputs.is_one_star(data) else embedding
 
-    def predict(self, data: Any) -> QTable:
+    def predict(self, data: Any, *, extras: Table | Mapping[str, Any] | None = None) -> QTable:
         """Predict the labels of stars, with errors and flags.
 
         Parameters
         ----------
-        data : Spectrum, list, Batch, path or list of paths
+        data : Spectrum or TimeSeries, list, Batch, path or list of paths
             Instruments may be mixed.
+        extras : Table or mapping of columns, optional
+            What the model's heads read beside the embedding, by name (`extras` lists the names): a column each, joined by
+            ``id`` where there is such a column, else a row a star in their order. Without it they are taken from ``meta``.
 
         Returns
         -------
@@ -67,9 +70,22 @@ class Verbs:
         Raises
         ------
         AstrofmError
-            A single spectrum can't be represented, or no file is there.
+            A single spectrum can't be represented, or no file is there; an extra that is needed has no column.
         """
-        return self._table(inputs.work(data, self.core.predict))
+        if extras is None:
+            return self._table(inputs.work(data, self.core.predict))
+        from .extras import Given
+
+        given = Given(self.core.parts, extras)
+        found = inputs.work(data, self.core.predict, given.into)
+        given.check(sum(len(piece) for piece, _ in found))
+        return self._table(found)
+
+    def extras(self) -> QTable:
+        """List what the heads read beside the embedding: head, name, unit, other names, who measures it, and what it is."""
+        from .extras import listing
+
+        return listing(self.core.parts)
 
     def predict_stream(self, paths: Iterable[str | os.PathLike], *, size: int = 256) -> Iterator[QTable]:
         """Predict the labels of the stars in files, table by table, in order and in bounded memory.

@@ -1,4 +1,4 @@
-"""Transformer blocks: pre-norm, fused attention, no padding masks."""
+"""Transformer blocks around fused attention."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from torch.nn import functional as F
 SHORT = 1024
 #: with heads narrower than this (numbers) that is so up to fewer tokens
 WIDE, NARROW_SHORT = 32, 256
+#: between the layers of a perceptron, by name
+ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU}
 
 
 class Attention(nn.Module):
@@ -30,10 +32,11 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, seen: torch.Tensor | None = None) -> torch.Tensor:
+        """Attend within ``x`` ``(n, t, dim)``, where ``seen`` ``(n, t)``."""
         n, t, d = x.shape
         q, k, v = self.qkv(x).reshape(n, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
-        return self.out(attend(q, k, v, scale=self.scale).transpose(1, 2).reshape(n, t, d))
+        return self.out(attend(q, k, v, scale=self.scale, seen=seen).transpose(1, 2).reshape(n, t, d))
 
 
 def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, scale: float | None = None,
@@ -83,6 +86,41 @@ class Block(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x + self.attention(self.norm_attention(x))
         return x + self.mlp(self.norm_mlp(x))
+
+
+class RaggedBlock(nn.Module):
+    """One transformer block on sequences of unlike lengths, pre-norm or post-norm (Vaswani et al. 2017, arXiv:1706.03762).
+
+    Parameters
+    ----------
+    dim, heads, hidden : int
+    post : bool
+        Norms behind the sums, and not in front of what is added.
+    activation : str
+        One of `ACTIVATIONS`.
+    epsilon : float
+        Of the norms.
+    dropout : float
+    """
+
+    def __init__(self, dim: int, heads: int, hidden: int, *, post: bool = False, activation: str = "gelu",
+                 epsilon: float = 1e-5, dropout: float = 0.0):
+        super().__init__()
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation is one of {', '.join(ACTIVATIONS)}, not {activation!r}")
+        self.post = post
+        self.attention = Attention(dim, heads)
+        self.norm_attention, self.norm_mlp = nn.LayerNorm(dim, eps=epsilon), nn.LayerNorm(dim, eps=epsilon)
+        self.mlp = nn.Sequential(nn.Linear(dim, hidden), ACTIVATIONS[activation](), nn.Linear(hidden, dim))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: torch.Tensor, seen: torch.Tensor | None = None) -> torch.Tensor:
+        """Compute ``(n, t, dim)``; what is not ``seen`` ``(n, t)`` counts for nothing."""
+        if self.post:
+            x = self.norm_attention(x + self.dropout(self.attention(x, seen)))
+            return self.norm_mlp(x + self.dropout(self.mlp(x)))
+        x = x + self.dropout(self.attention(self.norm_attention(x), seen))
+        return x + self.dropout(self.mlp(self.norm_mlp(x)))
 
 
 class ResidualMLP(nn.Module):

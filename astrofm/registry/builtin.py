@@ -18,6 +18,9 @@ def astrofm_encoders() -> list[Card]:
                  "arXiv:2111.06377", _LICENSE),
             Card("pixel-tokens", "astrofm.nn.pixels:PixelTokens",
                  "continuum-normalised spectra, pixel by pixel, told apart by wavelength", "arXiv:2411.04750", _LICENSE),
+            Card("points", "astrofm.nn.points:PointEncoder",
+                 "light curves of any cadence and length, as points or patches that know time, band and error",
+                 "arXiv:1706.03762", _LICENSE),
             Card("named-quantities", "astrofm.nn.quantities:NamedQuantities",
                  "whatever is known of a star by name: coefficients, colours, labels", "arXiv:2308.10944", _LICENSE)]
 
@@ -27,6 +30,8 @@ def astrofm_aligners() -> list[Card]:
     """Offer the shared space, and answers to names."""
     return [Card("shared-space", "astrofm.nn.shared:SharedSpace",
                  "one space for all instruments, decoded at any wavelength", "arXiv:2103.00020", _LICENSE),
+            Card("plain", "astrofm.nn.plain:PlainAligner", "the embedding as it is, for encoders that stand alone", "",
+                 _LICENSE),
             Card("asked-names", "astrofm.nn.asking:AskedNames",
                  "answers to the names that are asked, by cross-attention to a star's tokens", "arXiv:2308.10944", _LICENSE)]
 
@@ -41,7 +46,9 @@ def astrofm_heads() -> list[Card]:
                  "arXiv:2308.10944", _LICENSE),
             Card("posterior", "astrofm.nn.posterior:PosteriorHead", "joint posteriors of labels by a normalising flow",
                  "arXiv:1906.04032", _LICENSE),
-            Card("classes", "astrofm.nn.heads:ClassHead", "probabilities of named classes", "", _LICENSE)]
+            Card("classes", "astrofm.nn.heads:ClassHead", "probabilities of named classes", "", _LICENSE),
+            Card("classes-with-extras", "astrofm.nn.plain:ExtraClassHead",
+                 "probabilities of named classes, out of an embedding and named numbers of the star", "", _LICENSE)]
 
 
 @hookimpl

@@ -13,7 +13,7 @@ from ..errors import DataError
 from ..interfaces import Instrument
 from ..interfaces.encoder import Encoder
 from .cards import refuses, skip
-from .fakes import FakeInstrument
+from .fakes import FakeInstrument, FakePhotometer
 from .parts import PartTests, close, equal, finite
 
 
@@ -25,9 +25,10 @@ class EncoderPromises(PartTests):
 
     def instrument(self) -> Instrument:
         """Get an instrument that the encoder embeds: an installed one, or a fake where any will do."""
-        supported = self.build().instruments
+        part = self.build()
+        supported = part.instruments
         if supported is None:
-            return FakeInstrument()
+            return FakePhotometer() if part.takes_light_curves else FakeInstrument()
         from ..registry import cards, get_instrument
 
         installed = [name for name in supported if name in cards("instruments")]
@@ -159,6 +160,20 @@ class EncoderTests(EncoderPromises):
         part, batch = self.build(), self.batch()
         assert equal(self.embed(batch, part=part), self.embed(batch.tensors(), part=part)), (
             "a batch of tensors has other embeddings than the same batch of arrays")
+
+    def test_light_curves_or_spectra_the_other_kind_is_refused(self):
+        part, batch = self.build(), self.batch()
+        other = replace(batch, band=None if part.takes_light_curves else np.zeros(batch.value.shape, np.int16))
+        refuses(DataError, lambda: part.embed(other), "spectra in place of light curves, or the other way round")
+
+    def test_padding_does_not_count(self):
+        part, batch = self.build(), self.batch()
+        if not part.takes_light_curves:
+            skip(f"encoder {self.name!r} takes spectra, which are not padded")
+        longer = {name: np.pad(getattr(batch, name), ((0, 0), (0, 50)), mode=mode) for name, mode in
+                  (("coordinate", "edge"), ("value", "constant"), ("error", "constant"), ("band", "constant"))}
+        padded = replace(batch, **longer, mask=np.pad(batch.mask, ((0, 0), (0, 50)), constant_values=True))
+        assert close(self.embed(batch, part=part), self.embed(padded, part=part)), "padding changes the embeddings"
 
     def test_an_instrument_it_was_not_made_for_is_refused(self):
         part, batch = self.build(), self.batch()

@@ -17,6 +17,7 @@ from astrofm.testing import (
     FakeEncoder,
     FakeHead,
     FakeInstrument,
+    FakePhotometer,
     HeadTests,
 )
 from astrofm.testing.cards import CardTests
@@ -26,7 +27,7 @@ def suite_of(kind: type, subject: type, **settings):
     """Make a suite of an unregistered class."""
     settings = {"name": "fake", "part_class": lambda self: subject, **settings}
     if kind is EncoderTests:
-        settings["instrument"] = lambda self: FakeInstrument()
+        settings["instrument"] = lambda self: FakePhotometer() if subject.takes_light_curves else FakeInstrument()
     return type("Suite", (kind,), settings)()
 
 
@@ -93,6 +94,13 @@ class TakesAnyInstrument(FakeEncoder):
         return self._embed(batch.tensors())
 
 
+class CountsPadding(Adds):
+    takes_light_curves = True
+
+    def extra(self, batch, embedding):
+        return 0.01 * batch.value.shape[1]
+
+
 class NeedsEveryBit(FakeEncoder):
     def _embed(self, batch):
         return (3000 * super()._embed(batch)).sin()
@@ -154,7 +162,9 @@ ENCODERS = [
     (WritesIntoTheBatch, ["test_the_batch_is_left_alone"]),
     (MisreadsOwnGrids, ["test_a_grid_for_each_star_is_embedded_alike_or_refused"]),
     (PrefersTensors, ["test_arrays_and_tensors_are_embedded_alike"]),
-    (TakesAnyInstrument, ["test_an_instrument_it_was_not_made_for_is_refused"]),
+    (TakesAnyInstrument, ["test_an_instrument_it_was_not_made_for_is_refused",
+                          "test_light_curves_or_spectra_the_other_kind_is_refused"]),
+    (CountsPadding, ["test_padding_does_not_count"]),
     (NeedsEveryBit, ["test_bfloat16_agrees_with_float32"]),
     (GivesAStarForNone, ["test_embedding_has_the_promised_shape_for_no_star_one_and_many"]),
     (GivesDoubles, ["test_outputs_are_finite_float32"]),

@@ -5,6 +5,7 @@ from astrofm import Card, ModelCard, hookimpl
 SPECCLIP = "arXiv:2507.01939"
 SPECTRAFM = "arXiv:2411.04750"
 STARS = "arXiv:2308.10944"
+STARCLR = "arXiv:2604.24516"
 HUB = "https://huggingface.co/astroshawn/SpecCLIP"
 #: published checkpoints: where they lie in the repository, and what they are
 FILES = {
@@ -64,6 +65,9 @@ def astrofm_importers() -> list[Card]:
             Card("spectrafm", "astrofm_zoo.spectrafm.published:import_weights",
                  "the folders of Zenodo 14041360: labels from any pixels of APOGEE spectra; no licence was given", SPECTRAFM,
                  "none given"),
+            Card("starclr", "astrofm_zoo.starclr.published:import_weights",
+                 "the checkpoints of Zenodo 19728042: light curves embedded, variable stars of TESS, ZTF and Gaia classified",
+                 STARCLR, "MIT"),
             Card("stars", "astrofm_zoo.stars.published:import_weights",
                  "the folder model_torch of github.com/henrysky/astroNN_stars_foundation: any quantity from any others",
                  STARS, "MIT")]

@@ -1,0 +1,86 @@
+"""For encoders that stand alone: an aligner that leaves the embedding as it is, and classes read with named extras."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..errors import DataError
+from ..interfaces.aligner import Aligner
+from ..interfaces.head import Extra, Head, Label
+
+
+class PlainAligner(Aligner):
+    """Leave embeddings as they are; nothing can be decoded from them.
+
+    Parameters
+    ----------
+    dim : int
+    """
+
+    name = "plain"
+    decodes = False
+
+    def __init__(self, *, dim: int = 128):
+        super().__init__(dim=dim)
+        self.source_dim = self.dim = dim
+
+    def _align(self, embedding: torch.Tensor, instrument: str) -> torch.Tensor:
+        return embedding.float()
+
+    def _decode(self, aligned: torch.Tensor, coordinate: torch.Tensor, instrument: str,
+                source: str) -> tuple[torch.Tensor, torch.Tensor]:
+        raise DataError("this model embeds and has no decoder: use an aligned one to translate or reconstruct")
+
+
+class ExtraClassHead(Head):
+    """Read the probabilities of named classes out of an embedding and named numbers of the star.
+
+    Parameters
+    ----------
+    dim : int
+        Numbers of the embedding.
+    extras : sequence of mapping
+        The arguments of `~astrofm.interfaces.Extra`, in the order in which they are read.
+    label : str
+        Name of the column.
+    classes : sequence of str
+    description : str
+    instruments : sequence of str, optional
+        Whose stars it reads.
+    hidden : sequence of int
+        Layers, each with a norm and a leaky ReLU.
+    slope, epsilon : float
+        Of the leaky ReLU, and of the norms.
+    """
+
+    name = "classes-with-extras"
+
+    def __init__(self, *, dim: int = 128, extras: Sequence[Mapping[str, Any]] = (), label: str = "variable_class",
+                 classes: Sequence[str] = ("constant", "variable"), description: str = "",
+                 instruments: Sequence[str] | None = None, hidden: Sequence[int] = (256, 128), slope: float = 0.1,
+                 epsilon: float = 1e-5):
+        super().__init__(dim=dim, extras=[{**extra} for extra in extras], label=label, classes=list(classes),
+                         description=description, instruments=None if instruments is None else list(instruments),
+                         hidden=list(hidden), slope=slope, epsilon=epsilon)
+        self.extras = tuple(Extra(**{**extra, "also": tuple(extra.get("also", ()))}) for extra in extras)
+        names = [name for extra in self.extras for name in (extra.name, *extra.also)]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two extras have one name: {', '.join(names)}")
+        self.dim = dim + len(self.extras)
+        self.instruments = None if instruments is None else tuple(instruments)
+        self.labels = (Label(label, "", description, classes=tuple(classes)),)
+        layers: list[nn.Module] = []
+        for low, high in zip((self.dim, *hidden[:-1]), hidden, strict=True):
+            layers += [nn.Linear(low, high), nn.LayerNorm(high, eps=epsilon), nn.LeakyReLU(slope)]
+        self.layers = nn.Sequential(*layers, nn.Linear(hidden[-1], len(classes)))
+
+    def scores(self, embedding: torch.Tensor) -> torch.Tensor:
+        """Give the log-odds, ``(n, number of classes)``, float32."""
+        return self.layers(embedding).float()
+
+    def _read(self, embedding: torch.Tensor) -> Mapping[str, torch.Tensor]:
+        return {f"{self.labels[0].name}_probability": self.scores(embedding).softmax(-1)}

@@ -1,0 +1,131 @@
+"""StarCLR's backbone on light curves of mixed lengths: ours against the way of the published scripts, at equal answers.
+
+    OMP_NUM_THREADS=2 python benchmarks/starclr_speed.py --curves 200
+
+The scripts' way, written down again here from its description: each row is clipped and scaled on its own, rows are padded
+to the longest of their batch, and every layer sees padding under an additive mask of shape (n, 1, t, t). They sort rows by
+length first; so both orders are timed: as the catalogue has it, and sorted. Weights are random, of the size told; lengths are
+log-uniform. Ways take turns, and medians are told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+
+import numpy as np
+import torch
+from astrofm_zoo.starclr.published import PERIODS, VIEWS
+from torch.nn import functional as F
+
+from astrofm.data.curves import Curves, pad_curves, settle
+from astrofm.models import Model
+from astrofm.nn.plain import PlainAligner
+from astrofm.nn.points import PointEncoder
+
+
+def light_curves(count: int, shortest: int, longest: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Make times (days) and fluxes."""
+    random = np.random.default_rng(0)
+    made = []
+    for length in np.exp(random.uniform(np.log(shortest), np.log(longest), count)).astype(int):
+        days = np.sort(random.uniform(0, 27, length))
+        made.append((days, 1 + 0.1 * np.sin(days * random.uniform(0.5, 20)) + 0.01 * random.standard_normal(length)))
+    return made
+
+
+def ours(model: Model, stars: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """From raw columns to embeddings."""
+    lengths = [len(days) for days, _ in stars]
+    days, value = (np.concatenate(column) for column in zip(*stars, strict=True))
+    points = len(days)
+    curves = settle(Curves(np.concatenate([[0], np.cumsum(lengths)]), np.full(len(stars), 2459000.5), days, value,
+                           np.full(points, 0.01), np.zeros(points, bool), np.zeros(points, np.int16)))
+    size = model.encoder.cpu_batch
+    return np.concatenate([model.embed(pad_curves(curves[start: start + size], "tess"))
+                           for start in range(0, len(curves), size)])
+
+
+@torch.inference_mode()
+def scripts(encoder: PointEncoder, stars: list[tuple[np.ndarray, np.ndarray]], size: int, *, ordered: bool) -> np.ndarray:
+    """From raw columns to embeddings, the scripts' way."""
+    rows = [_row(days, value) for days, value in stars]
+    order = np.argsort([len(days) for days, _ in rows], kind="stable") if ordered else np.arange(len(rows))
+    found = np.zeros((len(rows), encoder.dim), np.float32)
+    for start in range(0, len(rows), size):
+        chosen = order[start: start + size]
+        longest = max(len(rows[k][0]) for k in chosen)
+        days, value, seen = (torch.zeros(len(chosen), longest) for _ in range(3))
+        for place, k in enumerate(chosen):
+            length = len(rows[k][0])
+            days[place, :length], value[place, :length] = torch.tensor(rows[k][0]), torch.tensor(rows[k][1])
+            seen[place, :length] = 1
+        x = _padded(encoder, days, value, seen)
+        found[chosen] = (x * seen[..., None]).sum(1).div(seen.sum(1, keepdim=True)).numpy()
+    return found
+
+
+def _row(days: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    keep = np.abs(value - np.mean(value)) <= VIEWS["tess"]["clip"] * np.std(value)
+    days, value = days[keep], value[keep]
+    low, high = np.percentile(value, 5), np.percentile(value, 95)
+    return days - days.min(), (value - low) / (high - low)
+
+
+def _padded(encoder: PointEncoder, days: torch.Tensor, value: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+    n, t, d = *days.shape, encoder.dim
+    mask = ((1 - seen) * torch.finfo(torch.float32).min)[:, None, None].expand(n, 1, t, t)
+    x = encoder.norm(encoder.enter(value[..., None]) + encoder.time(days))
+    for block in encoder.blocks:
+        attention, split = block.attention, (n, t, -1, d // block.attention.heads)
+        weight, bias = attention.qkv.weight.chunk(3), attention.qkv.bias.chunk(3)
+        q, k, v = (F.linear(x, w, b).view(split).transpose(1, 2) for w, b in zip(weight, bias, strict=True))
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).reshape(n, t, d)
+        x = block.norm_attention(x + attention.out(mixed))
+        x = block.norm_mlp(x + block.mlp(x))
+    return x
+
+
+def main() -> None:
+    """Time the ways in turn."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name, number in (("curves", 200), ("shortest", 20), ("longest", 2000), ("dim", 256), ("depth", 6), ("heads", 8),
+                         ("batch", 64), ("repeats", 3)):
+        parser.add_argument(f"--{name}", type=int, default=number, help="(%(default)s)")
+    told = parser.parse_args()
+    torch.manual_seed(0)
+    encoder = PointEncoder(dim=told.dim, depth=told.depth, heads=told.heads, hidden=4 * told.dim, errors=False, bands=0,
+                           views=VIEWS, periods=PERIODS, paired=False, post=True, epsilon=1e-12, window=None,
+                           exact=True).eval()
+    stars = light_curves(told.curves, told.shortest, told.longest)
+    model = Model(encoder, PlainAligner(dim=told.dim), {}, card={"name": "speed"})
+
+    def rounded() -> np.ndarray:
+        found = ours(model.to("cpu", precision="bfloat16"), stars)
+        model.to("cpu", precision="float32")
+        return found
+
+    ways = {"ours, float32": lambda: ours(model, stars), "ours, bfloat16": rounded,
+            "scripts, sorted": lambda: scripts(encoder, stars, told.batch, ordered=True),
+            "scripts, as they come": lambda: scripts(encoder, stars, told.batch, ordered=False)}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    answers = {}
+    for _ in range(told.repeats):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            answers[name] = way()
+            seconds[name].append(time.perf_counter() - start)
+    points, exact, wall = sum(len(days) for days, _ in stars), answers["ours, float32"], {}
+    print(f"{told.curves} light curves of {told.shortest}-{told.longest} points, {points:,} in all; {told.dim} wide, "
+          f"{told.depth} deep; {torch.get_num_threads()} threads; median of {told.repeats}")
+    for name, spent in seconds.items():
+        wall[name] = statistics.median(spent)
+        cosine = (answers[name] * exact).sum(1) / np.linalg.norm(answers[name], axis=1) / np.linalg.norm(exact, axis=1)
+        print(f"{name:24s} {wall[name]:8.2f} s {told.curves / wall[name]:8.1f} stars/s   ours in float32 is "
+              f"{wall[name] / wall['ours, float32']:5.2f} x as fast   differs by {np.abs(answers[name] - exact).max():.1e}, "
+              f"cosine {cosine.min():.6f}")
+
+
+if __name__ == "__main__":
+    main()

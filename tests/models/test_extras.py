@@ -1,0 +1,84 @@
+"""Heads that read named numbers beside the embedding, for a model of light curves."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from astropy import units as u
+from astropy.table import MaskedColumn, Table
+
+from astrofm.data import collate
+from astrofm.errors import DataError
+from astrofm.models import Model
+from astrofm.nn.heads import ClassHead
+from astrofm.nn.plain import ExtraClassHead, PlainAligner
+from astrofm.nn.points import PointEncoder
+from astrofm.testing import FakePhotometer
+
+EXTRAS = [{"name": "period", "unit": "d", "also": ["P"]}, {"name": "amplitude", "measured": True}]
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    encoder = PointEncoder(dim=8, depth=1, heads=2, hidden=16).eval()
+    heads = {"extra": ExtraClassHead(dim=8, extras=EXTRAS, hidden=[16]).eval(),
+             "other": ExtraClassHead(dim=8, extras=EXTRAS[:1], hidden=[16], label="other", instruments=["elsewhere"]).eval(),
+             "plain": ClassHead(dim=8, hidden=16).eval()}
+    return Model(encoder, PlainAligner(dim=8), heads, card={"name": "small"}).to("cpu", precision="float32")
+
+
+def stars(**meta):
+    fake = FakePhotometer()
+    return [replace(one, meta={"id": one.meta["id"], **meta}) for one in (fake.sample(fake.example(k)) for k in range(3))]
+
+
+def test_each_head_reads_its_own_and_those_of_other_instruments_nothing(model):
+    table = model.predict(stars(period=2.0))
+    assert set(table["variable_class"]) <= {"constant", "variable"} and set(table["other"]) == {""}
+    assert all(table["spectral_type"] != "") and not any(table["flags"])
+    longer = model.predict(stars(P=2.5))
+    assert not np.allclose(longer["variable_class_probability_variable"], table["variable_class_probability_variable"])
+    np.testing.assert_allclose(longer["spectral_type_probability"], table["spectral_type_probability"])
+
+
+def test_a_masked_cell_is_a_star_without_it(model):
+    table = Table({"id": ["example-2", "example-0", "example-1"],
+                   "period": MaskedColumn([48.0, 1, 24], mask=[0, 1, 0], unit=u.h)})
+    found = model.predict(stars(), extras=table)
+    assert found["flags"].tolist() == ["missing:period", "", ""] and found["variable_class"][0] == ""
+    expected = model.predict([replace(one, meta={**one.meta, "period": number})
+                              for one, number in zip(stars(), (9.0, 1.0, 2.0), strict=True)])
+    for row in (1, 2):
+        assert found["variable_class_probability"][row] == pytest.approx(
+            expected["variable_class_probability"][row], rel=1e-5)
+    assert found["spectral_type"][0] == expected["spectral_type"][0], "heads that read nothing beside are not hurt"
+
+
+def test_a_model_without_such_heads_refuses_extras():
+    model = Model(PointEncoder(dim=8, depth=1, heads=2, hidden=16), PlainAligner(dim=8), {}, card={"name": "small"})
+    assert len(model.extras()) == 0
+    with pytest.raises(DataError, match="leave `extras` out"):
+        model.predict(stars(), extras={"period": [1, 2, 3]})
+
+
+def test_a_head_of_another_size_is_refused():
+    encoder, aligner = PointEncoder(dim=8, depth=1, heads=2, hidden=16), PlainAligner(dim=8)
+    with pytest.raises(DataError, match="reads 9 numbers a star"):
+        Model(encoder, aligner, {"one": ExtraClassHead(dim=9, extras=EXTRAS, hidden=[4])}, card={"name": "small"})
+
+
+def test_verbs_of_spectra_are_refused_in_words(model):
+    for verb in (lambda data: model.translate(data, to="fake-photometer"), model.reconstruct):
+        with pytest.raises((DataError, LookupError), match="[a-z]{3} [a-z]{2}"):
+            verb(collate(stars(period=1.0)))
+
+
+def test_no_star_and_a_saved_model(model, tmp_path):
+    empty = collate(stars(period=1.0))[:0]
+    assert len(model.predict(empty)) == 0 and model.embed(empty).shape == (0, 8)
+    again = Model.load(model.save(tmp_path / "small.safetensors"), precision="float32")
+    one, other = model.predict(stars(period=2.0)), again.predict(stars(period=2.0))
+    assert one["variable_class_probability"].tolist() == other["variable_class_probability"].tolist()
+    assert [extra.name for extra in again.heads["extra"].extras] == ["period", "amplitude"]
