@@ -147,11 +147,11 @@ class Ground(Cadence):
         hour = np.clip(hour, -0.22 - 0.02 * random.random(shape), 0.22 + 0.02 * random.random(shape))
         again = looked & (random.random(shape) < self.repeats)
         times = np.stack([night + hour, night + hour + random.uniform(0.02, 0.08, shape)], axis=-1)
-        there = np.stack([looked, again], axis=-1).reshape(count, -1)
+        flat = (count, bands * len(night) * 2)
+        there = np.stack([looked, again], axis=-1).reshape(flat)
         band = np.broadcast_to(np.arange(bands, dtype=np.int16)[:, None, None], (bands, len(night), 2)).reshape(1, -1)
-        depth = -self.moon * full[None, None] + random.normal(0, 0.25, (1, 1, len(night))) + np.zeros(shape)
-        depth = np.repeat(depth.reshape(count, -1), 2, axis=1)
-        return _flat(there, times.reshape(count, -1), np.broadcast_to(band, there.shape), depth)
+        depth = np.broadcast_to((random.normal(0, 0.25, len(night)) - self.moon * full)[:, None], (*shape, 2)).reshape(flat)
+        return _flat(there, times.reshape(flat), np.broadcast_to(band, flat), depth)
 
 
 @dataclass(frozen=True)
@@ -191,10 +191,10 @@ class Scanning(Cadence):
         times = self.start + when[..., None] + np.cumsum(steps, axis=-1)
         looked = chosen[..., None] & (np.arange(8) < 2 * inside[..., None] - (random.random((count, most, 1)) < 0.3))
         late = np.arange(bands) * 20 / 86400  # the photometers follow the field of view
-        times = times.reshape(count, -1, 1) + late
-        there = looked.reshape(count, -1, 1) & (random.random(times.shape) >= self.lost)
+        times = times.reshape(count, most * 8, 1) + late
+        there = looked.reshape(count, most * 8, 1) & (random.random(times.shape) >= self.lost)
         band = np.broadcast_to(np.arange(bands, dtype=np.int16), times.shape)
-        shape = (count, -1)
+        shape = (count, most * 8 * bands)
         return _flat(there.reshape(shape), times.reshape(shape), band.reshape(shape), np.zeros(times.shape).reshape(shape))
 
 

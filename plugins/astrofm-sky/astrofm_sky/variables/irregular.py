@@ -70,7 +70,8 @@ class Spots(Shape):
     def draw(self, random: np.random.Generator, teff: np.ndarray) -> dict[str, np.ndarray]:
         """Draw rotations; see `Shape.draw`."""
         n = len(teff)
-        return {"period": self.period.draw(random, n), "amplitude": self.amplitude.draw(random, n), "epoch": np.full(n, np.nan),
+        period, amplitude = self.period.draw(random, n), self.amplitude.draw(random, n)
+        return {"period": period, "amplitude": amplitude, "epoch": np.full(n, np.nan),
                 "life": random.uniform(*self.lifetime, n), "shear": random.uniform(0, self.shear, n),
                 "tilt": np.sqrt(1 - random.uniform(0, 0.8, n) ** 2)}
 
@@ -210,7 +211,7 @@ class Episodes(Shape):
 
 
 def flare(time: np.ndarray) -> np.ndarray:
-    """Give the light of a flare over its peak's, at times in units of its full width at half maximum (Davenport et al. 2014)."""
+    """Give the light of a flare over its peak's, at times over its full width at half maximum (Davenport et al. 2014)."""
     rising, falling = np.clip(time, -1, 0), np.clip(time, 0, 60)
     rise = 1 + rising * (1.941 + rising * (-0.175 + rising * (-2.246 - 1.125 * rising)))
     fall = 0.689 * np.exp(-1.6 * falling) + 0.303 * np.exp(-0.2783 * falling)

@@ -105,7 +105,7 @@ class Mira(Shape):
 
 @dataclass(frozen=True)
 class DrivenModes(Shape):
-    """Modes that convection excites and damps, so that amplitudes and phases wander: semiregular and small-amplitude red giants.
+    """Modes that convection excites and damps, so that amplitudes and phases wander: semiregular red giants and fainter ones.
 
     Parameters
     ----------

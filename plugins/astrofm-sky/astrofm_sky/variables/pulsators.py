@@ -17,8 +17,8 @@ RRC_ROWS = (FourierRow(0.21, 0.35, 0.17, 0.06, 1.45, 3.10), FourierRow(0.29, 0.4
 #: first overtone of stars in two modes: period of the overtone, and fundamental over it (Petersen diagram of Soszynski
 #: et al. 2009, 2009AcA....59....1S; 2014, 2014AcA....64..177S)
 RRD_RATIO = ((0.30, 0.34, 0.36, 0.39, 0.42), (1.3550, 1.3466, 1.3441, 1.3405, 1.3393))
-RRAB = FourierShape(Span(0.36, 0.95, 0.57, 0.075), RRAB_ROWS, RR_LYRAE, modulated=0.2, fade=0.66)
-RRC = FourierShape(Span(0.2, 0.46, 0.32, 0.06), RRC_ROWS, RR_LYRAE, spread=0.15, ratio_spread=0.2, phase_spread=0.25)
+RRAB = FourierShape(Span(0.36, 0.95, 0.575, 0.062), RRAB_ROWS, RR_LYRAE, modulated=0.2, fade=0.66)
+RRC = FourierShape(Span(0.2, 0.46, 0.33, 0.06), RRC_ROWS, RR_LYRAE, spread=0.15, ratio_spread=0.2, phase_spread=0.25)
 RRD = DoubleMode(FourierShape(Span(0.31, 0.42, 0.36, 0.025), RRC_ROWS, RR_LYRAE, spread=0.15), RRD_RATIO)
 #: V of classical Cepheids with the Hertzsprung progression: Simon & Lee 1981, 1981ApJ...248..291S; Simon & Moffett 1985,
 #: 1985PASP...97.1078S; amplitudes of Klagyivik & Szabados 2009, 2009A&A...504..959K

@@ -54,8 +54,8 @@ class Shape(ABC):
         Returns
         -------
         dict of str to ndarray, shape ``(n,)`` or ``(n, k)``
-            ``period`` (days; NaN where there is none), ``amplitude`` (magnitudes in V) and ``epoch`` (days; of greatest light,
-            of the main eclipse, or NaN) among them.
+            ``period`` (days; NaN where there is none), ``amplitude`` (magnitudes in V) and ``epoch`` (days; of greatest
+            light, of the main eclipse, or NaN) among them.
         """
 
     @abstractmethod

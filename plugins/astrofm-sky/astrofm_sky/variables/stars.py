@@ -34,7 +34,8 @@ class Variables:
         Days; NaN where there is none.
     amplitude : ndarray, shape ``(n,)``
         In V, magnitudes: from least to greatest light of regular stars, of the strongest mode of those with many; the 5th to
-        95th percentile of spots and random walks; the largest outburst or fade; of flare stars, the height exceeded once in ten days.
+        95th percentile of spots and random walks; the largest outburst or fade; the height of flares that is
+        exceeded once in ten days.
     epoch : ndarray, shape ``(n,)``
         Days since `DAY_ZERO` of greatest light, of the main eclipse or of periastron; NaN where there is no such.
     magnitude : ndarray, shape ``(n,)``
