@@ -76,7 +76,8 @@ def test_defects_are_masked_points_and_outliers():
 def test_noise_grows_with_magnitude_from_a_floor_and_bright_stars_saturate():
     stars = variable_stars(200, seed=5, classes=["CONST"], magnitude=(7.0, 19.0))
     batch = observe_variables(stars, ROBOT, seed=1, defects=False)
-    error = np.array([np.median(own[~bad]) if not bad.all() else np.nan for own, bad in zip(batch.error, batch.mask, strict=True)])
+    error = np.array([np.median(own[~bad]) if not bad.all() else np.nan
+                      for own, bad in zip(batch.error, batch.mask, strict=True)])
     bright, faint = (stars.magnitude > 10) & (stars.magnitude < 12), (stars.magnitude > 15.5) & (stars.magnitude < 16)
     assert np.nanmedian(error[bright]) == pytest.approx(0.01, rel=0.2) and np.nanmedian(error[faint]) > 0.04
     assert batch.mask[stars.magnitude < 8].all() and not np.isfinite(error[stars.magnitude > 18.5]).any()
@@ -153,7 +154,8 @@ def test_long_exposures_smear_fast_stars():
     seen = [observe_variables(stars, "tess", cadence=cadence, defects=False, seed=1) for cadence in (sharp, long)]
     spread = [np.ma.masked_array(batch.value, batch.mask).std(axis=1).filled(np.nan) for batch in seen]
     turn = np.pi * 3600 / 86400 / stars.period
-    np.testing.assert_allclose(np.median(spread[1] / spread[0]), np.median(np.sin(turn) / turn), rtol=0.05)
+    # overtones are smeared more than the sine
+    np.testing.assert_allclose(np.median(spread[1] / spread[0]), np.median(np.sin(turn) / turn), rtol=0.08)
 
 
 def test_real_cadences_bring_their_times_and_errors():
@@ -162,7 +164,8 @@ def test_real_cadences_bring_their_times_and_errors():
     stars = variable_stars(50, seed=2, classes=["RRAB"])
     seen = observe_variables(stars, fake, seed=3, cadence=Real.of(real, fake), defects=False)
     assert set(np.sum(~seen.mask, axis=1).tolist()) <= {40, 50, 60, 70}
-    times = {round(real.meta["first_time"][row] + day, 6) for row in range(4) for day in real.coordinate[row, ~real.mask[row]]}
+    times = {round(real.meta["first_time"][row] + day, 6)
+             for row in range(4) for day in real.coordinate[row, ~real.mask[row]]}
     mine = {round(seen.meta["first_time"][7] + day, 6) for day in seen.coordinate[7, ~seen.mask[7]]}
     assert mine <= times
     part = np.median(seen.error[~seen.mask] / seen.value[~seen.mask])

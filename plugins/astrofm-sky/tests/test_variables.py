@@ -1,5 +1,7 @@
 """Variables have the period, amplitude and shape they are said to have, and are one star whoever looks."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from astrofm_sky import CLASSES, variable_stars
@@ -49,8 +51,9 @@ def test_regular_stars_repeat_exactly_and_have_their_amplitude(name):
 
 @pytest.mark.parametrize(("name", "turns", "share"), [
     ("RRAB", (1,), 0.97), ("RRC", (1,), 0.97), ("RRD", (1,), 0.9), ("DCEP", (1,), 0.97), ("CWA", (1,), 0.97),
-    ("HADS", (1,), 0.97), ("DSCT", (1,), 0.9), ("GDOR", (1,), 0.9), ("SPB", (1,), 0.9), ("BCEP", (1,), 0.9), ("EW", (2,), 0.97),
-    ("EB", (1, 2), 0.9), ("ELL", (1, 2), 0.95), ("RV", (1, 2), 0.9), ("M", (1,), 0.9), ("WTTS", (1, 2), 0.8)])
+    ("HADS", (1,), 0.97), ("DSCT", (1,), 0.9), ("GDOR", (1,), 0.9), ("SPB", (1,), 0.9), ("BCEP", (1,), 0.9),
+    ("EW", (2,), 0.97), ("EB", (1, 2), 0.9),
+    ("ELL", (1, 2), 0.95), ("RV", (1, 2), 0.9), ("M", (1,), 0.9), ("WTTS", (1, 2), 0.8)])
 def test_a_periodogram_finds_the_period(name, turns, share):
     stars = variable_stars(40, seed=3, classes=[name])
     cycles = 15 if name in ("M", "RV") else 150
@@ -208,3 +211,13 @@ def test_real_rr_lyrae_look_like_ours(shared_data):
         assert np.median(stars.period) == pytest.approx(np.median(period), rel=0.05)
         assert np.median(ours[0]) == pytest.approx(np.median(green), rel=0.15)
         assert np.median(ours[1] / ours[0]) == pytest.approx(np.median(red / green), abs=0.03)
+
+
+def test_every_class_stands_in_the_docs_with_its_source():
+    page = Path(__file__).resolve().parents[3] / "docs" / "sky.rst"
+    if not page.is_file():
+        pytest.skip("the docs are not beside the package")
+    text = " ".join(page.read_text().split())
+    missing = [one.name for one in CLASSES.values()
+               if f"* - {one.name} - {one.title} -" not in text or one.source not in text]
+    assert not missing
