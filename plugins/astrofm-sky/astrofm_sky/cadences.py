@@ -139,19 +139,18 @@ class Ground(Cadence):
         away = (night - opposition + YEAR / 2) % YEAR - YEAR / 2  # days from the star's best night
         up = np.abs(away) < self.season / 2
         every = np.array([self.every[min(k, len(self.every) - 1)] for k in range(bands)])
-        looked = random.random(shape) < (1 / every)[:, None] * np.where(random.random(shape[:1] + (1, 1)) < 0.3, 0.6, 1.0)
-        looked &= (up & weather & (random.random((count, len(night))) >= 0.5 * full**4))[:, None]
+        chance = (up & weather & (random.random((count, len(night))) >= 0.5 * full**4))[:, None] / every[:, None]
+        rare = np.where(random.random((count, 1, 1)) < 0.3, 0.6, 1.0)  # fields between others are seen less
+        star, band, place = np.nonzero(random.random(shape, np.float32) < chance * rare)
         # the star is highest earlier each night, and visits keep to the dark hours
-        highest = -away / SIDEREAL * (1 - SIDEREAL)
-        hour = highest[:, None] + random.normal(0, self.hours / 24, shape)
-        hour = np.clip(hour, -0.22 - 0.02 * random.random(shape), 0.22 + 0.02 * random.random(shape))
-        again = looked & (random.random(shape) < self.repeats)
-        times = np.stack([night + hour, night + hour + random.uniform(0.02, 0.08, shape)], axis=-1)
-        flat = (count, bands * len(night) * 2)
-        there = np.stack([looked, again], axis=-1).reshape(flat)
-        band = np.broadcast_to(np.arange(bands, dtype=np.int16)[:, None, None], (bands, len(night), 2)).reshape(1, -1)
-        depth = np.broadcast_to((random.normal(0, 0.25, len(night)) - self.moon * full)[:, None], (*shape, 2)).reshape(flat)
-        return _flat(there, times.reshape(flat), np.broadcast_to(band, flat), depth)
+        highest = -away[star, place] / SIDEREAL * (1 - SIDEREAL)
+        hour = highest + random.normal(0, self.hours / 24, len(star))
+        days = night[place] + np.clip(hour, -0.22 - 0.02 * random.random(len(star)), 0.22 + 0.02 * random.random(len(star)))
+        depth = (random.normal(0, 0.25, len(night)) - self.moon * full)[place]
+        again = np.flatnonzero(random.random(len(star)) < self.repeats)
+        both = np.concatenate([np.arange(len(star)), again])
+        days = np.concatenate([days, days[again] + random.uniform(0.02, 0.08, len(again))])
+        return _in_order(star[both], days, band[both].astype(np.int16), depth[both])
 
 
 @dataclass(frozen=True)
@@ -264,8 +263,11 @@ class Real(Cadence):
 
 
 def _flat(there: np.ndarray, days: np.ndarray, band: np.ndarray, depth: np.ndarray) -> Visits:
-    """Make `Visits` of arrays ``(n, p)``, in order of time."""
+    """Make `Visits` of arrays ``(n, p)``."""
     star, point = np.nonzero(there)
-    days, band, depth = days[star, point], band[star, point], depth[star, point]
+    return _in_order(star, days[star, point], band[star, point], depth[star, point])
+
+
+def _in_order(star: np.ndarray, days: np.ndarray, band: np.ndarray, depth: np.ndarray) -> Visits:
     order = np.lexsort((band, days, star))
     return Visits(star[order], days[order], band[order], depth[order])

@@ -15,7 +15,7 @@ from astrofm.interfaces import LightCurveInstrument
 from astrofm.registry import get_instrument
 
 from .cadences import Cadence, Visits
-from .seeing import SurveyCadence, cadence_of
+from .seeing import SurveyCadence, cadence_of, zero_flux
 from .variables import Variables
 from .variables.stars import DAY_ZERO
 
@@ -123,9 +123,9 @@ def _batch(stars: Variables, instrument: LightCurveInstrument, visits: Visits, m
         seen = flux > DETECTED * part
         star, days, band, magnitude, flux, part, mask = (x[seen] for x in (star, days, band, magnitude, flux, part, mask))
         value, error = magnitude - POGSON * np.log(flux), POGSON * part / flux
-    elif instrument.zero_points and (instrument.zero_unit is None or instrument.zero_unit == instrument.unit):
+    elif instrument.zero_points:
         zero = np.array([instrument.zero_points[name] for name in instrument.bands])[band]
-        scale = np.exp((zero - magnitude) / POGSON)
+        scale = zero_flux(instrument) * np.exp((zero - magnitude) / POGSON)
         value, error = scale * flux, scale * part
     else:
         unit = ""

@@ -124,7 +124,13 @@ def as_magnitudes(batch: Batch, instrument: LightCurveInstrument) -> tuple[np.nd
     if not instrument.zero_points or any(unit == "" for unit in batch.meta.get("unit", [])):
         raise DataError(f"the flux of {instrument.name!r} is relative: no magnitudes can be made of it")
     zero = np.array([instrument.zero_points[name] for name in instrument.bands])[batch.band]
-    return to_magnitude(batch.value, batch.error, zero)
+    per = zero_flux(instrument)
+    return to_magnitude(batch.value / per, batch.error / per, zero)
+
+
+def zero_flux(instrument: LightCurveInstrument) -> float:
+    """Give the flux, in the instrument's unit, that its zero points are the magnitudes of."""
+    return 1.0 if instrument.zero_unit is None else float(instrument.zero_unit.to(instrument.unit))
 
 
 def _usual_bands(instrument: LightCurveInstrument) -> dict[str, Band]:

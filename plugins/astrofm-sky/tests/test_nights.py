@@ -172,6 +172,36 @@ def test_real_cadences_bring_their_times_and_errors():
     assert part == pytest.approx(np.median(real.error[~real.mask] / real.value[~real.mask]), rel=0.1)
 
 
+def test_fluxes_are_those_of_the_magnitudes_in_any_unit():
+    class Janskys(Robot):
+        name, unit, zero_unit = "janskys", u.mJy, u.Jy
+        zero_points = {"V": 8.9, "I": 8.9}
+
+    class Relative(Robot):
+        name, unit = "relative", u.electron / u.s
+
+    stars = variable_stars(20, seed=1, classes=["RRAB"], magnitude=(12, 13))
+    for instrument in (Janskys(), Relative()):
+        flux, magnitude = (observe_variables(stars, one, seed=1, defects=False) for one in (instrument, ROBOT))
+        good = ~magnitude.mask
+        back = -2.5 * np.log10(flux.value[good] / (1e3 * 10 ** (0.4 * 8.9)))
+        if instrument.name == "janskys":
+            np.testing.assert_allclose(back, magnitude.value[good], atol=1e-4)
+        else:
+            assert set(flux.meta["unit"]) == {""} and np.median(flux.value[good]) == pytest.approx(1, abs=0.03)
+
+
+def test_examples_run():
+    import doctest
+
+    from astrofm_sky import cadences
+    from astrofm_sky.variables import stars
+
+    for module in (cadences, stars):
+        found = doctest.testmod(module, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+        assert found.attempted and not found.failed
+
+
 def test_what_cannot_be_seen_is_refused():
     class Unknown(Robot):
         name = "unknown"

@@ -86,7 +86,7 @@ HOT = BandLaw({3500.0: 1.7, 4400.0: 1.1, 5500.0: 1.0, 8000.0: 0.9, 12500.0: 0.85
 #: 2006AJ....131..612S)
 LONG_PERIOD = BandLaw({4400.0: 1.1, 5500.0: 1.0, 6500.0: 0.75, 8000.0: 0.4, 12500.0: 0.2, 21500.0: 0.12},
                       {5500.0: 0.0, 8000.0: 0.03, 12500.0: 0.1, 21500.0: 0.12})
-#: starspots of 0.8 of the photosphere's temperature (Strassmeier 2009, 2009A&ARv..17..251S)
+#: chemical spots move light from the ultraviolet to the red (Mathys & Manfroid 1985, 1985A&AS...60...17M)
 CHEMICAL = BandLaw({3500.0: 1.4, 4400.0: 1.1, 5500.0: 1.0, 7000.0: 0.8, 8000.0: 0.7, 12500.0: 0.3})
 #: amplitude falls as wavelength to -0.479 (MacLeod et al. 2010, 2010ApJ...721.1014M)
 QUASARS = BandLaw({2000.0: 1.62, 5500.0: 1.0, 25000.0: 0.484})

@@ -156,7 +156,7 @@ def variable_stars(count: int, seed: int = 0, *, classes: Sequence[str] | Mappin
     >>> from astrofm_sky import variable_stars
     >>> stars = variable_stars(3, seed=1, classes=["RRAB", "EW"])
     >>> stars.name.tolist(), stars.period.round(3).tolist()
-    (['RRAB', 'EW', 'RRAB'], [0.545, 0.291, 0.525])
+    (['EW', 'EW', 'RRAB'], [0.328, 0.303, 0.566])
     """
     weights = dict(classes) if isinstance(classes, Mapping) else dict.fromkeys(CLASSES if classes is None else classes, 1.0)
     unknown = sorted(set(weights) - set(CLASSES))
