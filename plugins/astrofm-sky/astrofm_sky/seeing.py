@@ -81,9 +81,9 @@ KNOWN = {
         "g": Band(4810, 20.8, 18.2, 13.0, 0.012), "r": Band(6420, 20.6, 18.0, 13.0, 0.012),
         "i": Band(7880, 20.1, 17.6, 12.5, 0.015)}),
     "gaia-epoch": SurveyCadence(Scanning(), {
-        "G": Band(6218, 22.5, 18.8, 3.0, 0.002, 0.114), "BP": Band(5110, 19.4, 16.2, 4.0, 0.004, 0.013),
-        "RP": Band(7769, 19.0, 15.9, 4.0, 0.004, 0.356)}, exposure=45.0, flagged=0.02),
-    "tess": SurveyCadence(Staring(), {"TESS": Band(7865, 18.6, 18.6, 3.0, 0.0001, 0.36)}, exposure=1425.6, outliers=0.001),
+        "G": Band(6218, 22.5, 19.2, 3.0, 0.0015, 0.114), "BP": Band(5110, 20.2, 17.1, 4.0, 0.004, 0.013),
+        "RP": Band(7769, 19.6, 16.7, 4.0, 0.004, 0.356)}, exposure=45.0, flagged=0.02),
+    "tess": SurveyCadence(Staring(), {"TESS": Band(7865, 18.6, 17.7, 3.0, 0.0001, 0.36)}, exposure=1425.6, outliers=0.001),
     "kepler": SurveyCadence(Staring(2454953.5, 90.0, 1765.5, 1.0, 2, 8), {"Kepler": Band(6400, 20.9, 20.2, 7.0, 0.00003)},
                             exposure=1625.3, outliers=0.001),
 }
