@@ -1,7 +1,7 @@
 """Radial pulsators of one or two modes, by published shapes.
 
-The numbers of RRAB, RRC and DCEP are rounded medians of stars of ASAS and Hipparcos, measured by us, along the relations that the
-papers found; those of the others follow the papers' figures by eye.
+The numbers of RRAB, RRC and DCEP are rounded medians of stars of ASAS and Hipparcos, measured by us, along the relations that
+the papers found; those of the others follow the papers from memory and were not measured.
 """
 
 from __future__ import annotations
