@@ -68,11 +68,14 @@ def _fit(x: np.ndarray, y: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, f
         for strength in STRENGTHS * size[0] ** 2:
             kept = size**2 / (size**2 + strength)
             leverage = (left**2 * kept).sum(1) + share / share.sum()
-            alone = (root * (y - level) - left @ (kept * left_y)) / np.clip(1 - leverage, 1e-3, None) / root
+            alone = (root * (y - level) - left @ (kept * left_y)) / np.clip(1 - leverage, 1e-10, None) / root
             score = np.average(alone**2, weights=share)
             if best is None or score < best[0]:
                 best = score, strength, alone
         _, strength, alone = best
-        scatter = float(np.sqrt(max(np.average(alone**2 - error**2, weights=share), 1e-6 * max(y.var(), 1e-12))))
+        square = np.average(alone**2, weights=share)
+        # what is left when the labels' errors are taken off is known no better than the square itself
+        least = max(square * np.sqrt(2 / len(y)), 1e-6 * max(y.var(), 1e-12))
+        scatter = float(np.sqrt(max(square - np.average(error**2, weights=share), least)))
     weight = right.T @ (size / (size**2 + strength) * left_y)
     return weight, float(level - middle @ weight), scatter, alone

@@ -123,6 +123,20 @@ def test_the_probe_is_ridge_regression_and_its_errors_those_of_stars_left_out():
         assert np.abs(np.array(left_out) - told_off).min() < 0.01
 
 
+def test_the_probe_of_fewer_stars_than_dimensions_says_how_far_off_it_is():
+    random = np.random.default_rng(4)
+    x = random.normal(size=(560, 200)) @ np.diag(np.logspace(0, -3, 200))
+    y = (x @ (random.normal(size=200) / np.logspace(0, -1, 200)) + 0.3 * random.normal(size=560))[:, None]
+    told = [{"name": "logg", "centre": 0.0, "spread": 1.0}]
+    for given in (np.nan, 0.5):  # the second are too large for what they are
+        head, off = probe(x[:60], told, y[:60], np.full((60, 1), given))
+        with torch.inference_mode():
+            read = head.read(torch.from_numpy(x[60:]).float())
+        away = np.asarray(read["logg"], float) - y[60:, 0]
+        assert away.std() < 0.6 * y.std() and np.isfinite(off).all()
+        assert (0.7 if np.isnan(given) else 0.35) < float(read["logg_err"][0]) / away.std() < 1.4
+
+
 def test_stars_with_large_errors_count_less_in_the_probe():
     random = np.random.default_rng(4)
     x = random.normal(size=(200, 3))
