@@ -39,7 +39,7 @@ def observe_variables(stars: Variables, instrument: LightCurveInstrument | str, 
     seed : int
         Same seed, same stars: same result.
     cadence : SurveyCadence or Cadence, optional
-        In place of the instrument's own; or only other times, such as `astrofm_sky.cadences.Real` ones.
+        In place of the instrument's own; or only other times, such as `astrofm_sky.real_times.Real` ones.
     defects : bool
         Add what goes wrong beside noise: points that are masked, and unflagged outliers.
 

@@ -13,7 +13,8 @@ from astrofm.data.magnitudes import to_magnitude
 from astrofm.errors import DataError
 from astrofm.interfaces import LightCurveInstrument
 
-from .cadences import Cadence, Ground, Real, Scanning, Staring
+from .cadences import Cadence, Ground, Scanning, Staring
+from .real_times import Real
 
 
 @dataclass(frozen=True)

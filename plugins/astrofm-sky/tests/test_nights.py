@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from astrofm_sky import Band, SurveyCadence, observe_variables, variable_pairs, variable_stars
-from astrofm_sky.cadences import Ground, Real, Scanning, Staring
+from astrofm_sky.cadences import Ground, Scanning, Staring
+from astrofm_sky.real_times import Real
 from astrofm_sky.variables.stars import DAY_ZERO
 from astropy import units as u
 from astropy.timeseries import LombScargle
@@ -194,10 +195,10 @@ def test_fluxes_are_those_of_the_magnitudes_in_any_unit():
 def test_examples_run():
     import doctest
 
-    from astrofm_sky import cadences
+    from astrofm_sky import real_times
     from astrofm_sky.variables import stars
 
-    for module in (cadences, stars):
+    for module in (real_times, stars):
         found = doctest.testmod(module, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
         assert found.attempted and not found.failed
 
