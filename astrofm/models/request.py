@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -117,13 +117,19 @@ def _quantities(model: Model) -> Mapping[str, Mapping[str, Any]]:
     return quantities
 
 
-def _known(quantities: Mapping[str, Mapping[str, Any]], name: str) -> None:
+def _known(quantities: Mapping[str, Mapping[str, Any]], name: str, spectra: Iterable[str] = ()) -> None:
     if name in quantities:
         return
-    near = difflib.get_close_matches(name.lower().replace("-", "_"), quantities, n=3, cutoff=0.5)
-    units = ", ".join(f"{one!r} ({quantities[one].get('unit') or 'no unit'})" for one in near)
+    if name.removesuffix("_err") in quantities:
+        raise UnknownNameError(f"{name!r}: errors of what is given are not used, as the model takes none: leave it out")
+    known = [*quantities, *spectra]
+    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    units = ", ".join(f"{one!r} ({quantities.get(one, {}).get('unit') or 'no unit'})" for one in near)
+    single = [one for one in known if not re.search(r"\d$", one)]
+    stems = dict.fromkeys(re.sub(r"\d+$", "", one) for one in quantities if re.search(r"\d$", one))
+    listed = [*single, *(f"{stem}0 to {_family(quantities, stem)[-1]}" for stem in stems if _family(quantities, stem))]
     raise UnknownNameError(f"the model knows no quantity {name!r}." + (f" Did you mean {units}?" if near else
-                           f" It knows {', '.join(list(quantities)[:12])} ... ({len(quantities)} names)"))
+                           f" It knows {', '.join(listed[:40])}; leave out what is none of them"))
 
 
 def _asked(quantities: Mapping[str, Mapping[str, Any]], spectra: Mapping[str, Measured],
@@ -137,7 +143,7 @@ def _asked(quantities: Mapping[str, Mapping[str, Any]], spectra: Mapping[str, Me
     asked: list[str] = []
     for name in order:
         if name not in spectra:
-            _known(quantities, name)
+            _known(quantities, name, spectra)
         asked += spectra[name].names if name in spectra else [name]
     twice = sorted({name for name in wanted if wanted.count(name) > 1} | {name for name in asked if asked.count(name) > 1})
     if twice:
@@ -153,7 +159,11 @@ def _values(quantities: Mapping[str, Mapping[str, Any]], spectra: Mapping[str, M
     """
     if isinstance(given, Table):
         given = {name: given[name] for name in given.colnames}
-    if not isinstance(given, Mapping) or not set(given) - set(HANDED_THROUGH):
+    if not isinstance(given, Mapping):
+        raise DataError(f"a {type(given).__name__} says no names: hand over a mapping such as {{'teff': 4800 * u.K}}"
+                        + (f", or {{{next(iter(spectra))!r}: spectrum}}" if spectra else "")
+                        + ", or an astropy table (Table.from_pandas makes one of a DataFrame)")
+    if not set(given) - set(HANDED_THROUGH):
         raise DataError("nothing is given: hand over a mapping such as {'jk': 0.6, 'teff': 4800 * u.K}, or a table")
     columns: dict[str, Any] = {}
     scales, ids, many = {}, None, False
@@ -168,7 +178,7 @@ def _values(quantities: Mapping[str, Mapping[str, Any]], spectra: Mapping[str, M
         elif name in spectra or family:
             part = _split(name, family or list(spectra[name].names), value)
         else:
-            _known(quantities, name)
+            _known(quantities, name, spectra)
             part = {name: value}
         for key in set(part) & set(columns):
             raise DataError(f"{key!r} is given twice, by {name!r} too: give it once")
@@ -209,7 +219,10 @@ def _split(stem: str, family: list[str], value: Any) -> dict[str, Any]:
 
 def _in_unit(name: str, value: Any, unit: str) -> np.ndarray:
     try:
-        if isinstance(value, u.Quantity):
+        if isinstance(value, u.Dex) and unit == "dex":  # logarithms of cgs units, as log10 of gravity is given
+            cgs = value.unit.physical_unit.cgs
+            value = value.to_value(u.dex(u.CompositeUnit(1, cgs.bases, cgs.powers)))
+        elif isinstance(value, u.Quantity):
             value = value.to_value(unit or u.dimensionless_unscaled)
         elif getattr(value, "unit", None):
             value = u.Quantity(np.ma.filled(np.ma.asarray(value, float), np.nan), value.unit).to_value(

@@ -146,8 +146,8 @@ class Verbs:
         Parameters
         ----------
         given : mapping or Table
-            By name: a number, Quantity, or array of one a star. Plain numbers are in the quantity's own unit, NaN and masked
-            values are absent. ``"bp": array`` of shape ``(n, k)`` stands for ``bp0`` to ``bp<k-1>``; ``id`` is handed
+            By name: a number, Quantity, or array of one a star. Plain numbers are in the quantity's own unit; NaN, infinite
+            and masked values are absent. ``"bp": array`` of shape ``(n, k)`` stands for ``bp0`` to ``bp<k-1>``; ``id`` goes
             through. Where quantities are measured in spectra, their common name or the instrument's takes a Spectrum, list,
             Batch or files: parts without data are absent.
         wanted : str or sequence of str

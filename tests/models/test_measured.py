@@ -8,7 +8,7 @@ from specutils import SpectrumList
 
 from astrofm.compat import Spectrum
 from astrofm.data import band_means, collate
-from astrofm.errors import DataError
+from astrofm.errors import DataError, UnknownNameError
 from astrofm.models import Model
 from astrofm.nn.asking import AskedNames, AskedNumbers
 from astrofm.nn.quantities import NamedQuantities
@@ -99,6 +99,13 @@ def test_parts_without_data_are_absent(generalist, instruments):
 def test_a_spectrum_most_of_which_is_out_of_range_has_one_flag(generalist):
     flags = generalist.request({"w": [[9.0, 9.0, 1.0], [1.0, 1.0, 1.0]]}, ["teff"])["flags"].tolist()
     assert "outside-range:wide" in flags[0] and "outside-range:w0" not in flags[0] and "wide" not in flags[1]
+
+
+def test_what_has_no_name_is_told_its_name(generalist, instruments):
+    with pytest.raises(DataError, match="says no names: .*'wide': spectrum"):
+        generalist.request(instruments["wide"].example(0), ["mass"])
+    with pytest.raises(UnknownNameError, match="'wide'"):
+        generalist.request({"teff": 5000}, ["wid"])
 
 
 @pytest.mark.parametrize(("given", "wanted", "words"), [

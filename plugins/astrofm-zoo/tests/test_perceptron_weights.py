@@ -128,6 +128,9 @@ def test_it_saves_loads_and_predicts_by_name(tmp_path):
     ({"tef": 4800}, ["logg"], UnknownNameError, "'teff' \\(K\\)"),
     ({"teff": 4800}, ["log_g"], UnknownNameError, "'logg' \\(dex\\)"),
     ({"teff": 4800 * u.mag}, ["logg"], DataError, "'teff' is in K"),
+    ({"teff": 4800}, ["feh"], UnknownNameError, "teff, logg, m_h, .*bp0 to bp54"),
+    ({"teff": 4800, "teff_err": 50}, ["logg"], UnknownNameError, "errors of what is given are not used"),
+    ([{"teff": 4800}], ["logg"], DataError, "a list says no names"),
     ({"teff": 4800}, ["logg", "logg"], DataError, "asked for twice"),
     ({"teff": 4800}, [], DataError, "nothing is asked"),
     ({}, ["logg"], DataError, "nothing is given"),
@@ -147,6 +150,9 @@ def test_units_are_converted_and_nothing_usable_is_flagged(tmp_path):
     kelvin = model.request({"teff": 4800.0, "g_fakemag": 200.0}, ["logg"])
     other = model.request({"teff": 4.8 * u.kK, "g_fakemag": 0.2 * u.arcsec}, ["logg"])
     assert float(kelvin["logg"][0].value) == pytest.approx(float(other["logg"][0].value), rel=1e-5)
+    plain, cgs, metres = (model.request({"logg": x}, ["teff"])["teff"][0].value for x in (
+        2.5, 2.5 * u.dex(u.cm / u.s**2), 0.5 * u.dex(u.m / u.s**2)))
+    assert cgs == pytest.approx(plain, rel=1e-6) and metres == pytest.approx(plain, rel=1e-6)
     flagged = model.request({"teff": np.ma.array([4800.0, 1.0], mask=[False, True])}, ["logg"])
     assert flagged["flags"].tolist() == ["", "no-usable-quantity"] and np.isnan(flagged["logg"][1])
 
