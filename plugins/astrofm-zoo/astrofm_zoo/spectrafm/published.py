@@ -94,7 +94,7 @@ def _wavelength(found: Published, given: Sequence[float] | None, count: int) -> 
 
         if count != PUBLISHED:
             raise ModelFileError(f"{found.folder} has {count} pixels, not the {PUBLISHED} of APOGEE: say where they are, "
-                                 "in Python, by astrofm_zoo.spectrafm.import_weights(path, wavelength=...)")
+                                 "in Python, by astrofm_zoo.spectrafm.published.import_weights(path, wavelength=...)")
         given = GRID[pixels_of(count)]
     wave = np.asarray(given, float)
     if wave.shape != (count,) or not np.all(np.diff(wave) > 0):
