@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: flag of a star of which nothing usable was given
 NOTHING = "no-usable-quantity"
+#: flag of a spectrum that has no flux in the band that is the unit of the others, and does not count
+NO_REFERENCE = "no-reference-flux"
 #: columns of a table that are no quantities, and are handed through
 HANDED_THROUGH = ("id",)
 
@@ -38,7 +40,8 @@ def request(model: Model, given: Mapping[str, Any] | Table, wanted: str | Sequen
     value, ids, scales, one = _values(quantities, spectra, given)
     found, error = answer(model, value, asked)
     usable = np.isfinite(value).any(axis=1)
-    flags = {NOTHING: ~usable, **_outside(quantities, value)}
+    lost = {f"{NO_REFERENCE}:{name}": ~np.isfinite(scale) for name, scale in scales.items()}
+    flags = {NOTHING: ~usable, **lost, **_outside(quantities, value)}
     for name, rows in _outside({name: quantities[name] for name in asked}, found).items():
         flags[name] = flags[name] | rows
     for spectrum in {each.instrument: each for each in spectra.values()}.values():

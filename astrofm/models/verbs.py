@@ -157,8 +157,9 @@ class Verbs:
         -------
         QTable
             A row a star: ``id``, each quantity and ``QUANTITY_err`` with its unit, ``flags``. Stars of which nothing
-            usable is given are NaN and flagged ``no-usable-quantity``. Spectra are columns of shape ``(n, bands)``, whose
-            wavelengths are in ``meta["wavelengths"]``.
+            usable is given are NaN and flagged ``no-usable-quantity``; a spectrum without flux in the
+            reference band does not count and is flagged ``no-reference-flux:INSTRUMENT``. Spectra are columns of
+            shape ``(n, bands)``, whose wavelengths are in ``meta["wavelengths"]``.
         Spectrum or SpectrumList
             Where one spectrum is asked for and nothing else: the mean flux in each band, at its middle. On the scale of the
             spectrum that was given; if there was none, without unit, over the flux in the reference band.

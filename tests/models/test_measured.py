@@ -96,6 +96,15 @@ def test_parts_without_data_are_absent(generalist, instruments):
     np.testing.assert_allclose(found["mass"].value, expected["mass"].value, rtol=1e-5)
 
 
+def test_a_spectrum_without_the_band_of_reference_is_flagged(generalist, instruments):
+    spectrum = instruments["wide"].example(1)
+    lost = (spectrum.spectral_axis > 4490 * u.AA) & (spectrum.spectral_axis < 4610 * u.AA)
+    holed = Spectrum(spectral_axis=spectrum.spectral_axis, flux=spectrum.flux, uncertainty=spectrum.uncertainty, mask=lost,
+                     meta=spectrum.meta)
+    flags = generalist.request({"wide": [spectrum, holed], "teff": [5000, 5000]}, ["mass"])["flags"].tolist()
+    assert "no-reference-flux:wide" in flags[1] and "no-reference-flux" not in flags[0]
+
+
 def test_a_spectrum_most_of_which_is_out_of_range_has_one_flag(generalist):
     flags = generalist.request({"w": [[9.0, 9.0, 1.0], [1.0, 1.0, 1.0]]}, ["teff"])["flags"].tolist()
     assert "outside-range:wide" in flags[0] and "outside-range:w0" not in flags[0] and "wide" not in flags[1]

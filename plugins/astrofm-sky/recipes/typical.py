@@ -2,7 +2,7 @@
 
     python plugins/astrofm-sky/recipes/typical.py --data DATA --cache runs/stellar-tiny/corpus.npz -o FILE
 
-Stars made between those of MILES (see `astrofm_sky.between`; held-out ones take no part), reduced to principal components, which a
+Stars made between those of MILES (`astrofm_sky.between`; held-out ones left out), reduced to principal components, which a
 small perceptron learns as a function of temperature, gravity and metallicity. Two minutes.
 """
 
