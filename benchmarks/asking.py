@@ -57,6 +57,23 @@ def seconds(task: Callable[[], object], repeats: int = 3) -> float:
     return float(np.median(times))
 
 
+def operations(encoder: PixelTokens, aligner: AskedNames, tokens: int) -> float:
+    """Count the floating-point operations in the products of one star."""
+    count = 0.0
+    for blocks, rows, asked in ((encoder.blocks, tokens, tokens), (aligner.blocks, tokens, aligner.asked)):
+        for part in blocks:
+            d = encoder.dim
+            linear = 2 * d * d * rows + 2 * d * d * asked + sum(layer.weight.numel() for layer in part.mlp[::3]) * asked
+            count += 2 * (linear + 2 * asked * rows * d)
+    return count
+
+
+def products(kind: torch.dtype) -> float:
+    """Measure how many operations a second large matrix products reach."""
+    one = torch.randn(2048, 2048).to(kind)
+    return 2 * 2048**3 / seconds(lambda: one @ one, 7)
+
+
 @torch.inference_mode()
 def spectra() -> None:
     """SpectraFM: labels of spectra of 7514 pixels, 512 of them taken."""
@@ -78,7 +95,13 @@ def spectra() -> None:
 
     loop = seconds(lambda: [one(row) for row in range(16)]) / 16
     expected = torch.cat([one(row) for row in range(16)]).numpy()
-    print(f"SpectraFM, 11.9 M parameters, 512 of 7514 pixels: loop in float32 {1 / loop:.1f} stars/s")
+    work = operations(encoder, model.aligner, 512)
+    print(f"SpectraFM, 11.9 M parameters, 512 of 7514 pixels: loop in float32 {1 / loop:.1f} stars/s, "
+          f"{work / loop / 1e9:.0f} GFLOP/s")
+    for kind in (torch.float32, torch.bfloat16):
+        fastest = products(kind)
+        print(f"  matrix products of this processor in {str(kind)[6:]:8s} {fastest / 1e9:.0f} GFLOP/s: with no other work, "
+              f"{fastest * loop / work:.1f} times the loop")
     for precision in ("float32", "bfloat16"):
         model.to("cpu", precision=precision)
         ours = seconds(lambda: model.predict(batch)) / STARS

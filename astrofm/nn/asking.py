@@ -38,6 +38,8 @@ class NullAttention(nn.Module):
     def forward(self, x: torch.Tensor, tokens: torch.Tensor | None = None,
                 present: torch.Tensor | None = None) -> torch.Tensor:
         """Attend from ``x`` ``(n, t, dim)`` to ``tokens`` ``(n, s, dim)``, or to itself, where ``present`` ``(n, s)``."""
+        if tokens is not None and x.shape[1] * self.heads < tokens.shape[1]:
+            return self.out(self._from_few(x, tokens, present))
         q, k, v, seen = self._enter(x, tokens, present)
         return self.out(attend(q, k, v, seen=seen).transpose(1, 2).flatten(2))
 
@@ -47,6 +49,24 @@ class NullAttention(nn.Module):
         q, k, _, seen = self._enter(x, tokens, present)
         scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
         return (scores if seen is None else scores.masked_fill(~seen[:, None, None], -torch.inf)).softmax(-1)
+
+    def _from_few(self, x: torch.Tensor, tokens: torch.Tensor, present: torch.Tensor | None) -> torch.Tensor:
+        """Attend from few to many: what is asked goes through the keys' weights, and the tokens stay as they are."""
+        n, t, d = x.shape
+        w = d // self.heads
+        of_q, of_k, of_v = self.enter.weight.unflatten(0, (3, self.heads, w))
+        for_q, for_k, for_v = self.enter.bias.unflatten(0, (3, self.heads, w))
+        q = (torch.einsum("ntd,hwd->nhtw", x, of_q) + for_q[:, None]) * w**-0.5
+        within = torch.einsum("nhtw,hwd->nhtd", q, of_k).flatten(1, 2)
+        scores = (within @ tokens.transpose(1, 2)).unflatten(1, (self.heads, t)) + (q @ for_k[..., None])
+        if present is not None:
+            scores = scores.masked_fill(~present[:, None, None], -torch.inf)
+        always = q @ self.key.view(self.heads, w, 1)
+        share = torch.cat([scores, always], dim=-1).float().softmax(-1).to(scores.dtype)
+        of_tokens, of_null = share[..., :-1], share[..., -1:]
+        mixed = (of_tokens.flatten(1, 2) @ tokens).unflatten(1, (self.heads, t))
+        values = torch.einsum("nhtd,hwd->nhtw", mixed, of_v) + (1 - of_null) * for_v[:, None]
+        return (values + of_null * self.value.view(self.heads, 1, w)).transpose(1, 2).flatten(2)
 
     def _enter(self, x: torch.Tensor, tokens: torch.Tensor | None,
                present: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None]:

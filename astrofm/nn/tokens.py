@@ -57,7 +57,7 @@ class TokenEncoder(Encoder):
     """
 
     gives_tokens = True
-    cpu_batch = 4
+    cpu_batch = 8
 
     def __init__(self, *, rows: int, dim: int, heads: Sequence[int], hidden: Sequence[int], dropout: float, absent: str,
                  **arguments: Any):

@@ -51,15 +51,18 @@ def batch(n=4, wave=WAVE, scale=1.0, seed=0):
                  meta={"id": [str(k) for k in range(n)]})
 
 
-def test_attention_is_torchs_own_with_a_token_that_is_always_there():
+@pytest.mark.parametrize("count", [7, 30])  # as many tokens as are asked in all heads, and more: another way to the same
+def test_attention_is_torchs_own_with_a_token_that_is_always_there(count):
     torch.manual_seed(0)
     ours, theirs = NullAttention(16, 4), nn.MultiheadAttention(16, 4, add_bias_kv=True, batch_first=True)
     theirs.load_state_dict({"in_proj_weight": ours.enter.weight, "in_proj_bias": ours.enter.bias,
                             "bias_k": ours.key.reshape(1, 1, -1), "bias_v": ours.value.reshape(1, 1, -1),
                             "out_proj.weight": ours.out.weight, "out_proj.bias": ours.out.bias})
-    x, tokens, present = torch.randn(3, 2, 16), torch.randn(3, 7, 16), torch.rand(3, 7) > 0.3
+    ours.enter.bias.data.normal_(), theirs.in_proj_bias.data.copy_(ours.enter.bias)
+    x, tokens, present = torch.randn(3, 2, 16), torch.randn(3, count, 16), torch.rand(3, count) > 0.3
     with torch.no_grad():
         torch.testing.assert_close(ours(x, tokens, present), theirs(x, tokens, tokens, key_padding_mask=~present)[0])
+        torch.testing.assert_close(ours(x, tokens), theirs(x, tokens, tokens)[0])
         torch.testing.assert_close(ours(tokens), theirs(tokens, tokens, tokens)[0])
         weights = ours.weights(x, tokens, present)
     torch.testing.assert_close(weights.sum(-1), torch.ones(3, 4, 2))

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from astrofm.data import Batch
-from astrofm.nn.blocks import Attention
+from astrofm.nn import blocks
+from astrofm.nn.blocks import Attention, attend
 from astrofm.nn.heads import ClassHead, GaussianHead
 from astrofm.nn.lattice import STEP
 from astrofm.nn.shared import SharedSpace, similarity
@@ -31,6 +32,18 @@ def _batch(n=3, seed=0, scale=1.0, wave=WAVE):
 def test_the_scale_of_the_flux_does_not_matter_however_small(scale):
     encoder = _encoder()
     torch.testing.assert_close(encoder.embed(_batch(scale=scale)), encoder.embed(_batch()), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("scores", [2**21, 50 * 70 * 5, 10])  # all heads at once, five at a time, one
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_by_products_is_that_of_torchs_kernel_however_many_heads_at_a_time(monkeypatch, scores, masked):
+    monkeypatch.setattr(blocks, "SCORES", scores)
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(3, 4, count, 16).bfloat16() for count in (50, 70, 70))
+    seen = torch.rand(3, 70) > 0.3 if masked else None
+    expected = torch.nn.functional.scaled_dot_product_attention(
+        q.float(), k.float(), v.float(), attn_mask=None if seen is None else seen[:, None, None])
+    torch.testing.assert_close(attend(q, k, v, seen=seen).float(), expected, rtol=0.02, atol=0.02)
 
 
 @torch.inference_mode()
