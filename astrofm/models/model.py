@@ -67,6 +67,7 @@ class Model(Teaching, Verbs):
                                 f"{aligner.name!r} gives {aligner.dim}: build one of them for the other's size")
         self._parts = Parts(encoder, aligner, dict(heads), familiarity, dict(sorted((distances or {}).items())))
         self.encoder, self.aligner, self.heads, self.familiarity = encoder, aligner, dict(heads), familiarity
+        self.distances = self._parts.distances
         #: what the file's card says
         self.about = complete(card, self._parts)
         self._sha256 = ""
