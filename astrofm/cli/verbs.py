@@ -130,8 +130,8 @@ def make_job(model: Model, options: argparse.Namespace) -> Job:
     return _translation(model, options.to, meta, {**asked, "to": options.to})
 
 
-def _classification(model: Model, options: argparse.Namespace) -> tuple[tuple[Declared, ...], Callable[[Batch], Mapping[str, Any]],
-                                                                       dict[str, str]]:
+def _classification(model: Model, options: argparse.Namespace) -> tuple[
+        tuple[Declared, ...], Callable[[Batch], Mapping[str, Any]], dict[str, str]]:
     """Give the columns of `Model.classify`, what makes them, and what was asked."""
     from ..models.classes import Question, class_columns, class_labels
 

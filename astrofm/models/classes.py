@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from ..interfaces.head import above, check_parents
+from ..interfaces.head import above
 from . import conformal
 from .answers import FIRST, LAST, Declared
 
@@ -33,7 +33,7 @@ class Question:
         if not 0 < self.coverage < 1:
             raise DataError(f"coverage is {self.coverage}: give a part of the stars between 0 and 1, such as 0.9")
         if not 0 <= self.false_alarm < 1:
-            raise DataError(f"false_alarm is {self.false_alarm}: give a part of the stars from 0 (none is unknown) to below 1")
+            raise DataError(f"false_alarm is {self.false_alarm}: give a part of the stars, from 0 to below 1")
 
 
 def class_labels(card: Mapping[str, Any], question: Question) -> list[dict[str, Any]]:
@@ -50,16 +50,26 @@ def class_labels(card: Mapping[str, Any], question: Question) -> list[dict[str, 
         raise DataError(f"model {card['name']!r} has no head of classes (it reads {own}): teach it some with "
                         f"model.fit(stars, table_with_a_column_of_classes), or take a model that has them{_others()}")
     if question.parents:
-        errors = []
         for label in found:
-            try:
-                check_parents(label["classes"], question.parents)
-                label["parents"] = dict(question.parents)
-            except ValueError as error:
-                errors.append(error)
-        if len(errors) == len(found):
-            raise DataError(f"{errors[0]}") from errors[0]
+            label["parents"] = hierarchy(label["name"], label["classes"], question.parents) or label.get("parents", {})
+        if not any(label["parents"] for label in found):
+            raise DataError(f"parents name the class above none of the model's: {', '.join(found[0]['classes'])}")
     return found
+
+
+def hierarchy(label: str, classes: Sequence[str], parents: Mapping[str, str]) -> dict[str, str]:
+    """Give the part of a hierarchy that is above some classes: it may be one of more classes than a label has.
+
+    Raises
+    ------
+    DataError
+        It goes round in a circle.
+    """
+    try:
+        used = {one for name in classes for one in (name, *above(name, parents))}
+    except ValueError as error:
+        raise DataError(f"label {label!r}: {error}") from error
+    return {one: str(parents[one]) for one in sorted(used & set(parents))}
 
 
 def _others() -> str:
@@ -86,13 +96,14 @@ def class_columns(labels: Sequence[Mapping[str, Any]], question: Question) -> tu
                     Declared(f"{name}_probability", "float32", f"probability of the {name} given")]
         for level in range(1, _levels(label) + 1):
             one = f"{name}_parent" + (f"_{level}" if level > 1 else "")
-            columns += [Declared(one, "str", f"what is above the {name}" + (f", {level} steps up" if level > 1 else "")),
+            text = f"what is above the {name}" + (f", {level} steps up" if level > 1 else "")
+            columns += [Declared(one, "str", text),
                         Declared(f"{one}_probability", "float32", f"probability of all classes below the {one}")]
-        columns += [Declared(f"{name}_set", "str", f"classes one of which is right for {question.coverage:.6g} of the stars, the "
-                             "most probable first"),
+        columns += [Declared(f"{name}_set", "str", "classes, the most probable first: one is right for "
+                             f"{question.coverage:.6g} of the stars"),
                     Declared(f"{name}_set_size", "int64", "classes of the set; -1 where nothing was read"),
-                    Declared(f"{name}_p_value", "float32", "part of the stars of known classes that are at least as far from all "
-                             "classes as this one")]
+                    Declared(f"{name}_p_value", "float32", "part of the stars of known classes that are at least as far from "
+                             "all classes as this one")]
         for rank in range(1, min(RANKED, len(label["classes"])) + 1):
             columns += [Declared(f"{name}_{rank}", "str", f"class of probability rank {rank}, if the star is of a known one"),
                         Declared(f"{name}_{rank}_probability", "float32", f"probability of {name}_{rank}")]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from ..errors import DataError
-from ..interfaces.head import Head, check_parents
+from ..interfaces.head import Head
 from ..nn.classes import LearnedClassHead
 from ..training import part_of
 from . import conformal
+from .classes import hierarchy
 from .familiarity import ClassDistance
 from .labels import ClassColumn
 
@@ -69,11 +70,12 @@ def learn_classes(given: Given, column: ClassColumn, *, method: str, parents: Ma
     DataError
         Fewer than 20 stars, a hierarchy or a prior of other classes, scikit-learn is wanted and is not installed.
     """
-    own = dict(parents or {})
-    try:
-        check_parents(column.classes, own)
-    except ValueError as error:
-        raise DataError(f"label {column.name!r}: {error}") from error
+    own = hierarchy(column.name, column.classes, parents or {})
+    if parents and not own:
+        raise DataError(f"parents name the class above none of {column.name!r}: {', '.join(column.classes)}")
+    alone = [one for one in column.classes if one not in own]
+    if progress and own and alone:
+        progress(f"{column.name}: parents name nothing above {', '.join(alone)}")
     rows = np.flatnonzero((column.place >= 0) & np.isfinite(given.embedding).all(axis=1))
     if len(rows) < 20:
         raise DataError(f"{len(rows)} stars have an embedding and a {column.name}: 20 are the least to learn from")
@@ -86,7 +88,8 @@ def learn_classes(given: Given, column: ClassColumn, *, method: str, parents: Ma
     keys = [str(one) for one in (rows if stars is None else np.asarray(stars, dtype=str)[rows])]
     known = Stars(given.whole[rows], truth, folds_of(keys, truth, seed), (wanted / part)[truth], wanted, np.log(part),
                   len(set(keys)) < len(keys))
-    told = {"dim": given.embedding.shape[1], "extras": [extra.__dict__ | {"also": list(extra.also)} for extra in given.extras],
+    extras = [{**asdict(extra), "also": list(extra.also)} for extra in given.extras]
+    told = {"dim": given.embedding.shape[1], "extras": extras,
             "label": column.name, "classes": list(column.classes), "parents": own, "description": column.description}
     if method == "forest":
         from .trees import grow
@@ -107,16 +110,17 @@ def learn_classes(given: Given, column: ClassColumn, *, method: str, parents: Ma
     if progress:
         few = [one for one, n in column.counts.items() if n < conformal.ENOUGH]
         progress(f"{column.name}: {len(truth)} stars of {len(counts)} classes; of stars left out ({how}) "
-                 f"{100 * right.mean():.1f} % are given the right one, {100 * about['right_of_each']:.1f} % in the mean of classes")
+                 f"{100 * right.mean():.1f} % are given the right class, {100 * about['right_of_each']:.1f} % of each")
         if few:
-            progress(f"{column.name}: {', '.join(few)} have fewer than {conformal.ENOUGH} stars: their sets share a threshold")
+            progress(f"{column.name}: {', '.join(few)} have fewer than {conformal.ENOUGH} stars and share a threshold")
     return Learned(head.eval(), calibration, distance, about)
 
 
 def measured(chance: np.ndarray, truth: np.ndarray, classes: Sequence[str], weight: np.ndarray) -> dict[str, Any]:
-    """Measure what probabilities ``(n, k)`` of stars that nothing was learned from are worth: temperature and scores of sets."""
+    """Measure what probabilities ``(n, k)`` are worth, on stars that nothing was learned from: temperature and sets."""
     temperature = conformal.best_temperature(chance, truth, weight)
-    return {"temperature": temperature, "sets": conformal.measure_sets(conformal.tempered(chance, temperature), truth, classes)}
+    found = conformal.tempered(chance, temperature)
+    return {"temperature": temperature, "sets": conformal.measure_sets(found, truth, classes)}
 
 
 def folds_of(keys: Sequence[str], truth: np.ndarray, seed: int) -> np.ndarray:
@@ -176,7 +180,8 @@ def _trained(known: Stars, told: Mapping[str, Any], smoothing: float, seed: int,
         for fold, one in enumerate(makers):
             one.round()
             chance[known.fold == fold] = one.read(known.fold == fold)
-        score = float(np.average(-np.log(np.maximum(chance[np.arange(len(chance)), known.truth], 1e-30)), weights=known.weight))
+        true = np.maximum(chance[np.arange(len(chance)), known.truth], 1e-30)
+        score = float(np.average(-np.log(true), weights=known.weight))
         if score < best - 1e-4:
             best, kept, last = score, chance, round_
         if progress and round_ % 10 == 0:

@@ -117,8 +117,8 @@ def members(sets: Mapping[str, Any], probability: np.ndarray, classes: Sequence[
     Returns
     -------
     ndarray of bool, shape ``(n, k)``
-        Sadinle et al. 2019, JASA 114, 223: the smallest sets of that coverage in each class. Rare classes share one threshold;
-        where that takes more stars than there are, all stars' is taken.
+        Sadinle et al. 2019, JASA 114, 223: the smallest sets of that coverage in each class. Rare classes share a threshold;
+        where one takes more stars than there are, that of all stars is taken.
     """
     every, few = (threshold(sets[key], coverage) for key in ("every", "few"))
     few = few if math.isfinite(few) else every

@@ -43,7 +43,8 @@ class Core:
 
     def predict(self, batch: Batch) -> dict[str, Any]:
         """Give the columns of a table of predictions."""
-        star, embedding, given, read = self._read_batch(batch)
+        star = answers.star_values(batch)
+        embedding, given, read = self.read_batch(batch)
         usable = np.isfinite(embedding).all(axis=1)
         values, flags = answers.label_values(self.card, batch.instrument, read, usable)
         flags |= self._class_flags(batch, embedding, given, FALSE_ALARM)[0]
@@ -51,7 +52,8 @@ class Core:
 
     def classify(self, batch: Batch, question: Question) -> dict[str, Any]:
         """Give the columns of a table of classes."""
-        star, embedding, given, read = self._read_batch(batch)
+        star = answers.star_values(batch)
+        embedding, given, read = self.read_batch(batch)
         flags, p_values = self._class_flags(batch, embedding, given, question.false_alarm)
         values: dict[str, Any] = {}
         for label in class_labels(self.card, question):
@@ -65,16 +67,16 @@ class Core:
                 flags[f"uncalibrated:{name}"] = usable
         return {**star, **values, "flags": self.flags(batch, star, embedding, flags)}
 
-    def _read_batch(self, batch: Batch) -> tuple[dict[str, Any], np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Give what is known of the stars, their embeddings, what heads read beside these, and what they read."""
+    def read_batch(self, batch: Batch) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Give embeddings, what heads read beside them, by the head, and the columns that they read."""
         embedding = self.embed(batch)
         given = extras.extras_of(self.parts, batch, self.device)
         known = np.where(np.isfinite(embedding).all(axis=1)[:, None], embedding, 0.0)
-        return answers.star_values(batch), embedding, given, self.read(known, given, instrument=batch.instrument)
+        return embedding, given, self.read(known, given, instrument=batch.instrument)
 
     def _class_flags(self, batch: Batch, embedding: np.ndarray, given: Mapping[str, np.ndarray],
                      false_alarm: float) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Give flags of extras that are missing and of strangers, and how likely it is for stars of known classes to be as far off."""
+        """Give flags of missing extras and of strangers, and the part of the stars of known classes that are as far off."""
         needed = {name: values for name, values in given.items() if not self.parts.heads[name].takes_missing}
         flags, p_values = extras.missing(self.parts, needed), {}
         for name, head in self.parts.heads.items():

@@ -74,8 +74,8 @@ def fit(model: Model, data: Any, labels: Table, *, method: str, head: str, place
     _check_classes(columns, numbers, method, extras, parents, prior, smoothing)
     both = [column.name for column in columns if column.name in keep]
     if both:
-        raise DataError(f"the new head of classes and one that is kept are both named {both[0]!r}: rename the column, or don't "
-                        "keep it")
+        raise DataError(f"the new head of classes and one that is kept are both named {both[0]!r}: rename the "
+                        "column, or don't keep it")
     given = gather(model, data, extras)
     embedding = given.embedding
     if len(labels) != len(embedding):
@@ -118,8 +118,8 @@ def _check_classes(columns: Sequence[ClassColumn], numbers: Table, method: str, 
                         "table[[...]], or method=\"head\" for both")
     asked = {"extras": extras is not None, "parents": bool(parents), "prior": prior != "table", "smoothing": smoothing != 0}
     if not columns and any(asked.values()):
-        raise DataError(f"`{next(name for name, yes in asked.items() if yes)}` is for labels that are classes, and no column is "
-                        "one: classes are text")
+        raise DataError(f"`{next(name for name, yes in asked.items() if yes)}` is for labels that are classes, and no "
+                        "column is one: classes are text")
     if not 0 <= smoothing < 1:
         raise DataError(f"smoothing is {smoothing}: give a part of the probability, from 0 to below 1")
 

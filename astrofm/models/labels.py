@@ -126,8 +126,8 @@ def _classes(name: str, column: Any) -> ClassColumn:
                         + ": there is nothing to tell apart; give stars of others, too")
     for one in classes:
         if one.lower() == "unknown":
-            raise DataError(f"label {name!r} has a class {one!r}, which is what strangers are called: leave the cell empty where "
-                            "the class is not known")
+            raise DataError(f"label {name!r} has a class {one!r}, which is what strangers are called: leave the cell empty "
+                            "where the class is not known")
         if "," in one:
             raise DataError(f"label {name!r} has a class {one!r}: commas part the classes of a set, leave them out")
     if name.endswith(("_err", "_probability")):

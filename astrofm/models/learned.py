@@ -89,7 +89,8 @@ def gather(model: Model, data: Any, extras: Table | Mapping[str, Any] | Sequence
                 values["beside"] = beside.extras_of(parts, batch, model.device)[TO_BE]
             except KeyError as error:
                 measures = ", ".join(model.encoder.measure(batch[:1].tensors(model.device))) or "nothing"
-                raise UnknownNameError(f"encoder {model.encoder.name!r} measures no {error}; it measures {measures}") from error
+                raise UnknownNameError(f"encoder {model.encoder.name!r} measures no {error}; it measures "
+                                       f"{measures}") from error
         return values
 
     found = inputs.work(data, verb, prepare)

@@ -56,8 +56,9 @@ class Teaching:
         parents : mapping of str to str, optional
             The class above each class, and above that: ``{"rrab": "rrlyr", "rrc": "rrlyr", "rrlyr": "pulsating"}``.
         prior : str or mapping of str to float
-            How common the classes are among the stars that will be asked about: as in the ``"table"``, all alike (``"even"``),
-            or by name. Classes are learned as if all were alike, and this is added (Menon et al. 2021, arXiv:2007.07314).
+            How common the classes are among the stars that will be asked about: as in the ``"table"``, all alike
+            (``"even"``), or by name. Classes are learned as if all were alike, and this is added (Menon et al. 2021,
+            arXiv:2007.07314).
         smoothing : float
             Of labels, for method ``"head"``: the part of the probability that is shared out to all classes.
 
@@ -66,8 +67,8 @@ class Teaching:
         Model
             A new one; this one stays as it is. A fifth of the stars was kept to stop in time and to calibrate the errors: of
             those, 68.27 % lie within one error. A probe leaves each star out in turn instead. Classes are learned from all
-            stars: each fifth of them is answered by a head that has not seen them (a forest's by the trees that have not), and
-            temperature, sets and strangers of `classify` are measured on these answers.
+            stars: each fifth of them is answered by a head that has not seen them (a forest's by the trees that have not),
+            and temperature, sets and strangers of `classify` are measured on these answers.
 
         Raises
         ------
@@ -80,8 +81,8 @@ class Teaching:
         return fit(self, data, labels, method=method, head=head, places=places, rank=rank, alpha=alpha, stars=stars,
                    keep=keep, seed=seed, progress=progress, extras=extras, parents=parents, prior=prior, smoothing=smoothing)
 
-    def calibrate(self, data: Any, labels: Table) -> Model:
-        """Calibrate the errors of labels on stars whose labels are known, and which nothing was learned from.
+    def calibrate(self, data: Any, labels: Table, *, extras: Table | Mapping[str, Any] | None = None) -> Model:
+        """Calibrate errors of labels, and probabilities of classes, on stars that nothing was learned from.
 
         Parameters
         ----------
@@ -89,22 +90,25 @@ class Teaching:
             For models that are asked by name, what `request` takes: errors are right for stars of which as much is known.
         labels : Table
             A row a spectrum: labels of the model's, with units, and ``NAME_err`` where their errors are known. Unknown ones
-            are NaN or masked.
+            are NaN or masked. Columns of text are classes of the model's, empty or masked where unknown.
+        extras : Table or mapping of columns, optional
+            As for `predict`.
 
         Returns
         -------
         Model
-            A new one that predicts the same, with errors multiplied by a factor for each label and instrument: 68.27 % of
-            these stars lie within one (Vovk et al. 2005; Lei et al. 2018, JASA 113, 1094).
+            A new one that predicts the same; where labels are classes, with probabilities of another temperature, and with
+            what `classify` draws sets and tells strangers by. Of numbers, with errors times a factor for each label and
+            instrument: 68.27 % of these stars lie within one (Vovk et al. 2005; Lei et al. 2018, JASA 113, 1094).
 
         Raises
         ------
         DataError
-            Fewer than 20 stars of an instrument, a label that the model has not, another unit.
+            Fewer than 20 stars of an instrument, a label or class that the model has not, another unit.
         """
         from .calibrate import calibrate
 
-        return calibrate(self, data, labels)
+        return calibrate(self, data, labels, extras)
 
     def save_adapter(self, folder: str | os.PathLike) -> Path:
         """Write what ``fit(method="lora")`` learned beside the weights: a folder as peft lays it out, and the head.

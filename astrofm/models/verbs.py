@@ -97,8 +97,8 @@ class Verbs:
         QTable
             A row a star, in order: ``id file instrument``; for each class label ``LABEL`` and ``LABEL_probability``, what is
             above it (``LABEL_parent``, ``LABEL_parent_2`` …) with the sum of the probabilities of all classes below that,
-            ``LABEL_set`` and its size, ``LABEL_p_value``, and the three most probable classes (``LABEL_1`` to ``LABEL_3``) with
-            their probabilities; ``snr n_bad flags error``. See Notes.
+            ``LABEL_set`` and its size, ``LABEL_p_value``, and the three most probable classes (``LABEL_1`` to ``LABEL_3``)
+            with their probabilities; ``snr n_bad flags error``. See Notes.
 
         Raises
         ------
@@ -110,8 +110,8 @@ class Verbs:
         Sets hold the classes whose probability is no smaller than that of ``coverage`` of their own stars, measured on stars
         that nothing was learned from, and always the class that is most probable (Sadinle et al. 2019, JASA 114, 223): of new
         stars like those, at least that part has its class in its set, in each class that had stars enough (20, and more for a
-        coverage near 1); rarer classes together. ``LABEL_p_value`` is the part of such stars that lie at least as far from all
-        classes as this one; below ``false_alarm`` the class is ``"unknown"``, and its probability and parent are left blank.
+        coverage near 1); rarer classes together. ``LABEL_p_value`` is the part of such stars that lie at least as far from
+        all classes as this one; below ``false_alarm`` the class is ``"unknown"``, and its probability and parent are blank.
         What was never measured is not promised: then sets add up the head's own probabilities, the flag is
         ``uncalibrated:LABEL``, and no star is unknown. `calibrate` measures it.
         """

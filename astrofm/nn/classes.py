@@ -1,4 +1,4 @@
-"""A head of classes that is learned from few stars: an embedding and named numbers beside it, some of which may be missing."""
+"""A head of classes that is learned from few stars: of an embedding and named numbers, some of which may be missing."""
 
 from __future__ import annotations
 
@@ -36,8 +36,9 @@ class BesideInput(nn.Module):
 
     Notes
     -----
-    The embedding is shifted and scaled to mean 0 and deviation 1. Extras have heavy tails: they are measured from their median in
-    units of their quartiles, and beyond that like logarithms (arsinh). Each is joined by one that is 1 where it is missing.
+    The embedding is shifted and scaled to mean 0 and deviation 1. Extras have heavy tails: they are measured from their
+    median in units of their quartiles, and beyond that like logarithms (arsinh). Each is joined by one that is 1 where it is
+    missing.
     """
 
     def __init__(self, dim: int, extras: int):
