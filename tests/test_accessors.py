@@ -25,7 +25,7 @@ class Recorder:
         self.asked = []
 
     def __getattr__(self, verb):
-        if verb not in ("predict", "embed", "translate", "reconstruct"):
+        if verb not in ("predict", "classify", "embed", "translate", "reconstruct"):
             raise AttributeError(verb)
 
         def answer(data, **options):

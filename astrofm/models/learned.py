@@ -108,7 +108,7 @@ def _sorted(extras: Any) -> tuple[list[str], list[Any]]:
     """Part extras into names and tables."""
     if extras is None:
         return [], []
-    every = [extras] if isinstance(extras, (Table, Mapping, str)) else list(extras)
+    every = list(extras) if isinstance(extras, (list, tuple)) else [extras]
     odd = next((one for one in every if not isinstance(one, (str, Table, Mapping))), None)
     if odd is not None:
         raise DataError(f"extras are a table, or names of what the model's encoder measures, not {odd!r:.60}")
