@@ -31,8 +31,8 @@ def test_a_row_a_star_bad_files_too(suffix, folder, measured, tmp_path):
     if suffix == "parquet":
         import pyarrow.parquet
 
-        read = {name: column.to_pylist() for name, column in
-                zip((t := pyarrow.parquet.read_table(tmp_path / "out.parquet")).column_names, t.columns, strict=True)}
+        found = pyarrow.parquet.read_table(tmp_path / "out.parquet")
+        read = {name: found[name].to_pylist() for name in found.column_names}
     else:
         table = QTable.read(tmp_path / f"out.{suffix}")
         read = {name: [str(x).strip() if x is not np.ma.masked else "" for x in table[name]] for name in table.colnames}
@@ -56,7 +56,8 @@ def test_a_job_is_gone_on_with_for_the_same_coverage_only(folder, measured, tmp_
     assert "was begun" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("more", "message"), [(["--coverage", "2"], "coverage is 2"), (["--false-alarm", "-1"], "false_alarm")])
+@pytest.mark.parametrize(("more", "message"), [(["--coverage", "2"], "coverage is 2"),
+                                               (["--false-alarm", "-1"], "false_alarm")])
 def test_wrong_options_are_refused_before_any_work(more, message, folder, measured, tmp_path, capsys):
     assert run(folder, measured, tmp_path / "out.ecsv", *more) == 1
     assert message in capsys.readouterr().err and not list(tmp_path.glob("out*"))
