@@ -85,8 +85,9 @@ def _places(column: ClassColumn, classes: Sequence[str]) -> np.ndarray:
     """Give the place of each star's class among those of the model; -1 where it is unknown."""
     strange = [one for one in column.classes if one not in classes]
     if strange:
-        near = difflib.get_close_matches(strange[0], classes, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        folded = {one.lower(): one for one in classes}
+        near = difflib.get_close_matches(strange[0].lower(), folded, n=1)
+        hint = f" Did you mean {folded[near[0]]!r}?" if near else ""
         raise DataError(f"the model's {column.name} has no class {strange[0]!r}.{hint} It has {', '.join(classes)}; leave "
                         "the cell empty where it is another")
     to = np.array([classes.index(one) for one in column.classes] + [-1])

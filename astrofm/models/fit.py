@@ -180,7 +180,7 @@ def _with_heads(model: Model, made: Sequence[Made], *, keep: Sequence[str], abou
     new = {label: entry for one in made for label, entry in one.calibration.items()}
     labels = {label.name for head in heads.values() for label in head.labels}
     calibration = {key: {label: entry for label, entry in value.items() if label not in new
-                         and not (isinstance(entry, Mapping) and label not in labels)}
+                         and not (isinstance(entry, Mapping) and (parts is not None or label not in labels))}
                    for key, value in model.about["calibration"].items()}
     calibration["*"] = {**calibration.get("*", {}), **new}
     card = {key: value for key, value in model.about.items() if key not in ("parts", "labels", "format")}

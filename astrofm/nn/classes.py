@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -49,16 +50,19 @@ class BesideInput(nn.Module):
 
     def settle(self, given: torch.Tensor) -> None:
         """Learn the scales from stars, ``(n, dim + extras)``; NaN is missing."""
-        given = given.double()
-        middle = given[:, : self.dim].mean(0), given[:, self.dim:].nanmedian(0).values
-        low, high = given[:, self.dim:].nanquantile(torch.tensor([0.25, 0.75], dtype=torch.float64), dim=0)
-        spread = torch.cat([given[:, : self.dim].std(0), (high - low) / 1.349])
-        rest = given[:, self.dim:].sub(middle[1]).abs().nan_to_num(0.0).mean(0) if len(given) else low
-        spread[self.dim:] = torch.where(spread[self.dim:] > 0, spread[self.dim:], rest)  # most stars have one value
-        floor = 1e-6 * spread[: self.dim].max().clamp_min(1e-30) if self.dim else torch.zeros(())
-        floor = torch.cat([floor.expand(self.dim), torch.zeros(len(spread) - self.dim)])
-        self.centre.copy_(torch.cat(middle).nan_to_num(0.0))
-        self.spread.copy_(torch.where(spread > floor, spread, torch.inf))
+        given = given.double().numpy()
+        centre, spread = np.zeros(given.shape[1]), np.full(given.shape[1], np.inf)
+        if self.dim and len(given) > 1:
+            centre[: self.dim], own = given[:, : self.dim].mean(axis=0), given[:, : self.dim].std(axis=0, ddof=1)
+            spread[: self.dim] = np.where(own > 1e-6 * max(own.max(), 1e-30), own, np.inf)
+        for k in range(self.dim, given.shape[1]):
+            known = given[np.isfinite(given[:, k]), k]
+            if len(known):
+                low, centre[k], high = np.quantile(known, [0.25, 0.5, 0.75])
+                own = (high - low) / 1.349 or np.abs(known - centre[k]).mean()  # where most stars have one value
+                spread[k] = own if own > 0 else np.inf
+        self.centre.copy_(torch.from_numpy(centre))
+        self.spread.copy_(torch.from_numpy(spread))
 
     def forward(self, given: torch.Tensor) -> torch.Tensor:
         """Give ``(n, size)``: all finite."""

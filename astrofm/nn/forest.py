@@ -58,7 +58,7 @@ class ForestHead(Head):
 
     def __init__(self, *, dim: int = 128, extras: Sequence[Mapping[str, Any]] = (), label: str = "variable_class",
                  classes: Sequence[str] = ("constant", "variable"), parents: Mapping[str, str] | None = None,
-                 description: str = "", trees: int = 1, nodes: int = 1, leaves: int = 1, depth: int = 0):
+                 description: str = "", trees: int = 16, nodes: int = 48, leaves: int = 2, depth: int = 1):
         super().__init__(dim=dim, extras=[{**extra} for extra in extras], label=label, classes=list(classes),
                          parents=dict(parents or {}), description=description, trees=trees, nodes=nodes, leaves=leaves,
                          depth=depth)
@@ -72,6 +72,17 @@ class ForestHead(Head):
         self.register_buffer("root", torch.zeros(trees, dtype=torch.int32))
         self.register_buffer("leaf", torch.full((leaves, len(classes)), 1 / len(classes)))
         self.register_buffer("fill", torch.zeros(self.dim))
+        if nodes == 3 * trees and leaves == 2 and depth == 1:
+            self._plant()
+
+    def _plant(self) -> None:
+        """Make each tree one question, so that a forest that was not grown yet tells stars apart."""
+        root = torch.arange(0, len(self.feature), 3)
+        self.root.copy_(root)
+        self.feature[root] = (torch.arange(len(root)) % self.dim).to(torch.int16)
+        self.left[root], self.right[root] = (root + 1).int(), (root + 2).int()
+        self.left[root + 2] = 1
+        self.leaf.copy_(torch.eye(2, self.leaf.shape[1]))
 
     def _read(self, embedding: torch.Tensor) -> Mapping[str, torch.Tensor]:
         size = max(1, FOLLOWED // len(self.root))

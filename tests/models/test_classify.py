@@ -12,7 +12,6 @@ from astropy.table import MaskedColumn, QTable, Table
 from astrofm.errors import DataError, UnknownNameError
 from astrofm.interfaces import Label
 from astrofm.models import Model, conformal
-from astrofm.nn.forest import ForestHead
 from astrofm.nn.plain import PlainAligner
 from astrofm.nn.points import PointEncoder
 from astrofm.testing import FakePhotometer
@@ -342,8 +341,3 @@ def test_no_star_and_one(model, sky):
     batch, extras, _ = sky(2, 11)
     assert len(made.classify(batch[:0], extras=extras[:0])) == 0
     assert len(made.classify(batch[:1], extras=extras)) == 1
-
-
-def test_a_forest_as_it_comes_says_nothing_of_any_star():
-    found = ForestHead(dim=3).read(torch.zeros(2, 3))["variable_class_probability"]
-    assert found.tolist() == [[0.5, 0.5], [0.5, 0.5]]

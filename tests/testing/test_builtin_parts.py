@@ -63,7 +63,7 @@ class TestLearnedClasses(HeadTests):
 
 class TestForest(HeadTests):
     name = "forest"
-    arguments = {"dim": 16, "trees": 3, "nodes": 3}
+    arguments = {"dim": 16, "extras": [{"name": "period"}], "classes": ["a", "b", "c"], "trees": 10, "nodes": 30}
     other_labels = ("variable_class",)
 
 
