@@ -11,7 +11,7 @@ from ..interfaces.head import Head, Label
 from .classes import as_extras
 
 #: pairs of a star and a tree that are followed at a time, so that memory stays bounded
-FOLLOWED = 4_000_000
+FOLLOWED = 400_000
 
 
 class ForestHead(Head):
@@ -92,11 +92,15 @@ class ForestHead(Head):
 
     def _mean(self, given: torch.Tensor) -> torch.Tensor:
         given = torch.where(torch.isfinite(given), given, self.fill)
-        node = self.root.long().expand(len(given), -1)
+        node = self.root.repeat_interleave(len(given))  # tree after tree: the nodes of one are near each other
+        start = torch.arange(len(given), device=given.device).repeat(len(self.root)) * given.shape[1]
+        on_the_way, given = torch.arange(len(node), device=given.device), given.flatten()
         for _ in range(self.depth):
-            feature = self.feature[node].long()
-            here = feature < 0
-            low = given.gather(1, feature.clamp_min(0)) <= self.threshold[node]
-            node = torch.where(here, node, torch.where(low, self.left[node], self.right[node]).long())
-        row = self.left[node].long()
+            here = node[on_the_way]
+            feature = self.feature[here]
+            further = (feature >= 0).nonzero()[:, 0]
+            on_the_way, here, feature = on_the_way[further], here[further], feature[further]
+            low = given[start[on_the_way] + feature] <= self.threshold[here]
+            node[on_the_way] = torch.where(low, self.left[here], self.right[here])
+        row = self.left[node].view(len(self.root), -1).T.contiguous()
         return torch.nn.functional.embedding_bag(row, self.leaf.double(), mode="mean").float()
