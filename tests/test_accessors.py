@@ -56,6 +56,12 @@ def test_a_verb_hands_the_spectrum_to_the_model(verb, options, star):
     assert asked == verb and data is star and given == options
 
 
+def test_classes_are_asked_for_with_a_coverage(star):
+    model = Recorder()
+    assert star.fm.classify(model, coverage=0.8) == "classify answered"
+    assert model.asked == [("classify", star, {"coverage": 0.8, "false_alarm": 0.01})]
+
+
 @pytest.mark.parametrize("name, loaded", [(None, DEFAULT_MODEL), ("mine.safetensors", "mine.safetensors")])
 def test_a_model_is_loaded_by_name_and_the_shipped_one_where_none_is_named(name, loaded, star, monkeypatch):
     names, model = [], Recorder()

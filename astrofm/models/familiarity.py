@@ -103,6 +103,16 @@ class ClassDistance(nn.Module):
     Notes
     -----
     arXiv:1807.03888. With few stars the covariance is shrunk to that of unrelated numbers of equal variance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from astrofm.models import ClassDistance
+    >>> given, truth = np.random.default_rng(0).normal(size=(100, 4)), np.arange(100) % 2
+    >>> given[truth == 1] += 20
+    >>> far = ClassDistance.fit(given, truth, dim=4, classes=2)
+    >>> (far.distance(np.array([[0.0] * 4, [10.0] * 4, [20.0] * 4])) > 3).tolist()
+    [False, True, False]
     """
 
     def __init__(self, dim: int, extras: int, classes: int):
