@@ -4,7 +4,8 @@ from importlib import import_module
 
 __all__ = ["ClassDistance", "Familiarity", "Model", "load_model", "read_card"]
 
-_HOMES = {"ClassDistance": "familiarity", "Familiarity": "familiarity", "Model": "model", "load_model": "store", "read_card": "files"}
+_HOMES = {"ClassDistance": "familiarity", "Familiarity": "familiarity", "Model": "model", "load_model": "store",
+          "read_card": "files"}
 
 
 def __getattr__(name: str):
