@@ -49,6 +49,10 @@ class Accessor:
         """Predict labels with errors: a table of one row. See `astrofm.models.Model.predict`."""
         return _model(model).predict(self._data)
 
+    def classify(self, model: str | Model | None = None, *, coverage: float = 0.9, false_alarm: float = 0.01) -> QTable:
+        """Say which class it is, or may be: a table of one row. See `astrofm.models.Model.classify`."""
+        return _model(model).classify(self._data, coverage=coverage, false_alarm=false_alarm)
+
     def embed(self, model: str | Model | None = None) -> np.ndarray:
         """Embed into the shared space: shape ``(d,)``. See `astrofm.models.Model.embed`."""
         return _model(model).embed(self._data)

@@ -25,7 +25,7 @@ class Recorder:
         self.asked = []
 
     def __getattr__(self, verb):
-        if verb not in ("predict", "embed", "translate", "reconstruct"):
+        if verb not in ("predict", "classify", "embed", "translate", "reconstruct"):
             raise AttributeError(verb)
 
         def answer(data, **options):
@@ -54,6 +54,12 @@ def test_a_verb_hands_the_spectrum_to_the_model(verb, options, star):
     assert getattr(star.fm, verb)(*options.values(), model=model) == f"{verb} answered"
     [(asked, data, given)] = model.asked
     assert asked == verb and data is star and given == options
+
+
+def test_classes_are_asked_for_with_a_coverage(star):
+    model = Recorder()
+    assert star.fm.classify(model, coverage=0.8) == "classify answered"
+    assert model.asked == [("classify", star, {"coverage": 0.8, "false_alarm": 0.01})]
 
 
 @pytest.mark.parametrize("name, loaded", [(None, DEFAULT_MODEL), ("mine.safetensors", "mine.safetensors")])

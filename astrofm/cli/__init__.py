@@ -11,6 +11,7 @@ from importlib import import_module
 #: subcommand: its module, the verb there, and what it is for
 COMMANDS = {
     "predict": ("verbs", "labels with errors and flags, a row a star"),
+    "classify": ("verbs", "classes with sets that hold the right one, and strangers told apart"),
     "embed": ("verbs", "embeddings in the model's shared space"),
     "translate": ("verbs", "the spectra that another instrument would see"),
     "index": ("searching", "embed stars and make them searchable"),

@@ -132,9 +132,17 @@ def _card(name: str) -> dict[str, Any]:
     return load_model(name).about if importer else read_card(Path(path))
 
 
+def _factor(entry: Any) -> str:
+    """Write a factor, or what was measured of a class label."""
+    if isinstance(entry, Mapping):
+        known = entry.get("sets", {}).get("every", {}).get("stars", entry)
+        return f"(classes of {known} stars, {entry.get('how', 'calibrated')})" if "sets" in entry else str(dict(entry))
+    return f"{entry:.2f}" if isinstance(entry, float) else str(entry)
+
+
 def _indented(entries: Mapping[str, Any]) -> str:
     lines = []
     for key, item in entries.items():
-        text = "  ".join(f"{k} {v:.2f}" for k, v in item.items()) if isinstance(item, Mapping) else item
+        text = "  ".join(f"{k} {_factor(v)}" for k, v in item.items()) if isinstance(item, Mapping) else item
         lines.append(f"    {key:16s} {text}")
     return "\n".join(lines) or "    nothing"

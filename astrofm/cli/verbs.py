@@ -1,4 +1,4 @@
-"""``astrofm predict | embed | translate``: files in, one table out."""
+"""``astrofm predict | classify | embed | translate``: files in, one table out."""
 
 from __future__ import annotations
 
@@ -43,7 +43,12 @@ def add_arguments(verb: str, parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="OUT", help="the table to write")
     if verb == "translate":
         parser.add_argument("--to", required=True, metavar="INSTRUMENT", help="see `astrofm plugins`")
-    if verb == "predict":
+    if verb == "classify":
+        parser.add_argument("--coverage", type=float, default=0.9, metavar="PART",
+                            help="part of the stars whose class is in their set (%(default)s)")
+        parser.add_argument("--false-alarm", type=float, default=0.01, metavar="PART",
+                            help="part of the stars of known classes that may be taken for unknown (%(default)s)")
+    if verb in ("predict", "classify"):
         parser.add_argument("--extras", type=Path, metavar="TABLE", help="what the model's heads read beside the embedding, "
                             "a column each, and the star's id: for models that say so")
     parser.add_argument("--format", choices=("ecsv", "fits", "parquet"), help="where the suffix of OUT does not say")
@@ -110,16 +115,30 @@ def make_job(model: Model, options: argparse.Namespace) -> Job:
 
     meta = {**model.provenance(), "verb": options.command}
     asked = {"precision": options.precision}
-    if options.command == "predict":
+    if options.command in ("predict", "classify"):
+        columns, work = model.columns(), model.core.predict
+        if options.command == "classify":
+            columns, work, told = _classification(model, options)
+            meta, asked = {**meta, **told}, {**asked, **told}
         if options.extras is None:
-            return Job("predict", model.columns(), model.core.predict, meta, asked)
+            return Job(options.command, columns, work, meta, asked)
         given, sha256 = _extras(model, options.extras)
-        return Job("predict", model.columns(), lambda batch: model.core.predict(given.beside(batch)), meta,
-                   {**asked, "extras": sha256})
+        return Job(options.command, columns, lambda batch: work(given.beside(batch)), meta, {**asked, "extras": sha256})
     if options.command == "embed":
         columns = (*answers.FIRST, answers.embedding_column(model.dim), *answers.LAST)
         return Job("embed", columns, lambda batch: _embedded(model, batch), meta, asked)
     return _translation(model, options.to, meta, {**asked, "to": options.to})
+
+
+def _classification(model: Model, options: argparse.Namespace) -> tuple[
+        tuple[Declared, ...], Callable[[Batch], Mapping[str, Any]], dict[str, str]]:
+    """Give the columns of `Model.classify`, what makes them, and what was asked."""
+    from ..models.classes import Question, class_columns, class_labels
+
+    question = Question(options.coverage, options.false_alarm)
+    columns = class_columns(class_labels(model.about, question), question)
+    told = {"coverage": f"{options.coverage:.6g}", "false_alarm": f"{options.false_alarm:.6g}"}
+    return columns, lambda batch: model.core.classify(batch, question), told
 
 
 def _extras(model: Model, path: Path) -> tuple[Given, str]:

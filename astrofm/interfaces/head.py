@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -29,6 +29,13 @@ class Label:
         Class names, in the order of the head's scores; empty for a number.
     ordered : bool
         The classes are steps of a scale: the one given is their median, not the most probable.
+    parents : mapping of str to str
+        The class above each class, and the one above that, as far as it goes: ``{"rrab": "rrlyr", "rrlyr": "pulsating"}``.
+
+    Raises
+    ------
+    ValueError
+        ``parents`` names what is neither a class nor above one, or goes round in a circle.
     """
 
     name: str
@@ -38,6 +45,30 @@ class Label:
     high: float | None = None
     classes: tuple[str, ...] = ()
     ordered: bool = False
+    parents: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self):
+        check_parents(self.classes, self.parents)
+
+
+def check_parents(classes: Sequence[str], parents: Mapping[str, str]) -> None:
+    """Check that a hierarchy is one of these classes; see `Label`."""
+    used = {one for name in classes for one in (name, *above(name, parents))}
+    idle = sorted(set(parents) - used)
+    if idle:
+        raise ValueError(f"parents name {idle[0]!r}, which is neither a class nor above one; the classes are "
+                         f"{', '.join(classes) or 'none'}")
+
+
+def above(name: str, parents: Mapping[str, str]) -> tuple[str, ...]:
+    """Give what is above a class, the nearest first."""
+    found: list[str] = []
+    while name in parents:
+        name = parents[name]
+        if not isinstance(name, str) or name in found or len(found) > len(parents):
+            raise ValueError(f"parents go round in a circle, or are no names: {', '.join(map(str, [*found, name]))}")
+        found.append(name)
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -76,6 +107,10 @@ class Head(nn.Module, ABC):
     dim: int = 0
     #: what it reads beside the embedding, in this order
     extras: Sequence[Extra] = ()
+    #: whether it reads stars that lack some of the extras: they are NaN
+    takes_missing: bool = False
+    #: whether its tensors are never rounded: thresholds that decide
+    keeps_float32: bool = False
     #: instruments whose stars it reads; None for any
     instruments: tuple[str, ...] | None = None
     labels: Sequence[Label] = ()

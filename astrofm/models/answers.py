@@ -14,6 +14,7 @@ from ..data import Batch
 from ..data.buckets import used_lengths
 from ..data.magnitudes import POGSON
 from .card import by_instrument, error_scale, names_of
+from .conformal import calibrated, chosen
 from .inputs import Piece
 
 NOT_READ, NO_PIXEL, UNLIKE, LOW_SNR = "not-read", "no-usable-pixel", "unlike-training-set", "low-snr"
@@ -177,7 +178,7 @@ def label_values(card: Mapping[str, Any], instrument: str, read: Mapping[str, np
     for label in card["labels"]:
         name = label["name"]
         if f"{name}_probability" in read:
-            probability = read[f"{name}_probability"]
+            probability = calibrated(card, instrument, name, read[f"{name}_probability"])
             values.update(_class_values(label, probability, usable & np.isfinite(probability).all(axis=1)))
         if label.get("classes") or name not in read:
             continue
@@ -191,10 +192,7 @@ def label_values(card: Mapping[str, Any], instrument: str, read: Mapping[str, np
 
 def _class_values(label: Mapping[str, Any], probability: np.ndarray, usable: np.ndarray) -> dict[str, Any]:
     name, classes = label["name"], list(label["classes"])
-    known = np.nan_to_num(probability)
-    best = (known.cumsum(axis=1) < 0.5).sum(axis=1).clip(max=len(classes) - 1) if label.get("ordered") \
-        else known.argmax(axis=1)
-    best = np.where(usable, best, 0)
+    best = np.where(usable, chosen(label, np.nan_to_num(probability)), 0)
     values = {name: np.where(usable, np.array(classes)[best], ""),
               f"{name}_probability": np.where(usable, probability[np.arange(len(best)), best], np.nan)}
     if len(classes) <= FEW_CLASSES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import safetensors.torch
@@ -11,9 +11,11 @@ import torch
 from torch import nn
 
 from ..errors import DataError, ModelFileError, UnknownNameError
-from .familiarity import Familiarity
+from .familiarity import ClassDistance, Familiarity
 from .files import ModelFile, card_text
 
+#: what is never rounded
+KEPT_WHOLE = ("familiarity.", "distances.")
 FLOATING = ("F64", "F32", "F16", "BF16")
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -26,6 +28,8 @@ class Parts:
     aligner: nn.Module
     heads: Mapping[str, nn.Module]
     familiarity: Familiarity | None
+    #: by class label, how far stars are from its classes
+    distances: Mapping[str, ClassDistance] = field(default_factory=dict)
 
     def state(self) -> dict[str, torch.Tensor]:
         """Give every tensor under its name in the file."""
@@ -36,6 +40,7 @@ class Parts:
         """List the modules and where their tensors live."""
         found = [("encoder", self.encoder), ("aligner", self.aligner)]
         found += [(f"heads.{name}", head) for name, head in self.heads.items()]
+        found += [(f"distances.{name}", distance) for name, distance in self.distances.items()]
         return found + ([("familiarity", self.familiarity)] if self.familiarity is not None else [])
 
 
@@ -72,8 +77,10 @@ def _make(file: ModelFile) -> Parts:
     familiarity = None
     if "familiarity.mean" in file.shapes:
         familiarity = Familiarity(*file.shapes["familiarity.mean"][0][:1] or (1,))
-    return Parts(_part(file, "encoders", parts["encoder"]), _part(file, "aligners", parts["aligner"]),
-                 {name: _part(file, "heads", part) for name, part in parts["heads"].items()}, familiarity)
+    heads = {name: _part(file, "heads", part) for name, part in parts["heads"].items()}
+    return Parts(_part(file, "encoders", parts["encoder"]), _part(file, "aligners", parts["aligner"]), heads, familiarity,
+                 {label.name: ClassDistance(head.dim - len(head.extras), len(head.extras), len(label.classes))
+                  for head in heads.values() for label in head.labels if f"distances.{label.name}.mean" in file.shapes})
 
 
 def _part(file: ModelFile, kind: str, part: Mapping[str, Any]) -> nn.Module:
@@ -129,14 +136,15 @@ def to_bytes(parts: Parts, card: Mapping[str, Any], *, dtype: str = "float32") -
     card : mapping
     dtype : str
         Of the weights that are float32: ``"float32"`` (exact), or half of the size and rounded.
-        Familiarity is always kept as it is.
+        Familiarity and distances are always kept as they are, and so are forests.
     """
     if dtype not in DTYPES:
         raise DataError(f"dtype is one of {', '.join(DTYPES)}, not {dtype!r}")
     tensors = {}
+    whole = KEPT_WHOLE + tuple(f"heads.{name}." for name, head in parts.heads.items() if head.keeps_float32)
     for name, tensor in parts.state().items():
         tensor = tensor.detach().cpu()
-        if tensor.dtype == torch.float32 and not name.startswith("familiarity."):
+        if tensor.dtype == torch.float32 and not name.startswith(whole):
             tensor = tensor.to(DTYPES[dtype])
         tensors[name] = tensor.clone().contiguous()
     return safetensors.torch.save(tensors, {"astrofm": card_text(card)})

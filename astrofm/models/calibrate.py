@@ -1,4 +1,4 @@
-"""Calibrate the errors of a model's labels on stars whose labels are known."""
+"""Calibrate the errors of a model's labels, and the probabilities of its classes, on stars whose labels are known."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from astropy import units as u
 from astropy.table import Table
 
 from ..errors import DataError
+from .calibrate_classes import measure_classes
 from .card import by_instrument
-from .labels import describe_labels
+from .labels import describe_labels, split_labels
 
 if TYPE_CHECKING:
     from .model import Model
@@ -21,19 +22,34 @@ LEAST = 20
 WITHIN = 0.6827
 
 
-def calibrate(model: Model, data: Any, labels: Table) -> Model:
-    """Give a model with factors of its errors; see `Model.calibrate`."""
+def calibrate(model: Model, data: Any, labels: Table, extras: Any = None) -> Model:
+    """Give a model with factors of its errors, and what its classes are worth; see `Model.calibrate`."""
     from .model import Model
 
+    columns, rest = split_labels(labels)
+    calibration = {key: dict(value) for key, value in model.about["calibration"].items()}
+    distances = dict(model.distances)
+    if columns:
+        measure_classes(model, data, columns, extras, calibration, distances)
+    if rest.colnames:
+        _measure_numbers(model, data, rest, extras, calibration)
+    card = {key: value for key, value in model.about.items() if key not in ("parts", "labels", "format")}
+    card |= {"calibration": calibration, "provenance": {**model.about["provenance"], "calibrated_from": model.sha256,
+                                                        "calibrated_on": len(labels)}}
+    return Model(model.encoder, model.aligner, model.heads, card=card, familiarity=model.familiarity, distances=distances).to(
+        model.device, precision=model.precision)
+
+
+def _measure_numbers(model: Model, data: Any, labels: Table, extras: Any, calibration: dict[str, dict[str, Any]]) -> None:
+    """Find the factors of errors, and put them into ``calibration``."""
     told, values, errors = describe_labels(labels)
-    table = _answers(model, data, [label["name"] for label in told])
+    table = _answers(model, data, [label["name"] for label in told], extras)
     if len(table) != len(values):
         raise DataError(f"there are {len(table)} stars and {len(values)} rows of labels: a row for each is wanted")
     numbers = {label["name"]: label for label in model.about["labels"] if not label.get("classes")}
     unknown = [label["name"] for label in told if label["name"] not in numbers]
     if unknown:
         raise DataError(f"the model has no label {unknown[0]!r} to calibrate; it has {', '.join(numbers)}")
-    calibration = {key: dict(value) for key, value in model.about["calibration"].items()}
     for k, label in enumerate(told):
         name, unit = label["name"], numbers[label["name"]]["unit"]
         truth, error = (_in_unit(array[:, k], label["unit"], unit) for array in (values, errors))
@@ -48,18 +64,13 @@ def calibrate(model: Model, data: Any, labels: Table) -> Model:
                                    instrument, 1.0)
             factor = _factor(found[own] - truth[own], spread[own], np.nan_to_num(error[own]))
             calibration.setdefault(instrument, {})[name] = float(so_far) * factor
-    card = {key: value for key, value in model.about.items() if key not in ("parts", "labels", "format")}
-    card |= {"calibration": calibration, "provenance": {**model.about["provenance"], "calibrated_from": model.sha256,
-                                                        "calibrated_on": len(table)}}
-    return Model(model.encoder, model.aligner, model.heads, card=card, familiarity=model.familiarity).to(
-        model.device, precision=model.precision)
 
 
-def _answers(model: Model, data: Any, names: list[str]) -> Table:
+def _answers(model: Model, data: Any, names: list[str], extras: Any) -> Table:
     """Predict the labels; of a model that is asked by name, request those that it has."""
     known = getattr(model.encoder, "quantities", None)
     if known is None:
-        return model.predict(data)
+        return model.predict(data, extras=extras)
     table = model.request(data, [name for name in names if name in known] or names)
     table["instrument"] = model.encoder.name
     return table

@@ -35,6 +35,7 @@ def complete(card: Mapping[str, Any], parts: Any) -> dict[str, Any]:
     if not str(card.get("name", "")):
         raise ModelFileError("the card has no 'name': give the model one, such as card={'name': 'my-model'}")
     labels = [asdict(label) for head in parts.heads.values() for label in head.labels]
+    labels = [{key: value for key, value in label.items() if key != "parents" or value} for label in labels]
     names = [label["name"] for label in labels]
     for name in names:
         if names.count(name) > 1:

@@ -11,9 +11,10 @@ import torch
 
 from ..data import Batch
 from ..errors import DataError
-from . import answers, extras, scaling
+from . import answers, conformal, extras, scaling
 from .build import Parts
 from .card import SNR_LIMIT, by_instrument, check_instrument
+from .classes import FALSE_ALARM, Question, class_answers, class_labels
 from .precision import autocast, batch_size, check_device, check_precision, with_int8_layers
 
 
@@ -43,13 +44,53 @@ class Core:
     def predict(self, batch: Batch) -> dict[str, Any]:
         """Give the columns of a table of predictions."""
         star = answers.star_values(batch)
-        embedding = self.embed(batch)
+        embedding, given, read = self.read_batch(batch)
         usable = np.isfinite(embedding).all(axis=1)
-        given = extras.extras_of(self.parts, batch, self.device)
-        read = self.read(np.where(usable[:, None], embedding, 0.0), given, instrument=batch.instrument)
         values, flags = answers.label_values(self.card, batch.instrument, read, usable)
-        flags.update(extras.missing(self.parts, given))
+        flags |= self._class_flags(batch, embedding, given, FALSE_ALARM)[0]
         return {**star, **values, "flags": self.flags(batch, star, embedding, flags)}
+
+    def classify(self, batch: Batch, question: Question) -> dict[str, Any]:
+        """Give the columns of a table of classes."""
+        star = answers.star_values(batch)
+        embedding, given, read = self.read_batch(batch)
+        flags, p_values = self._class_flags(batch, embedding, given, question.false_alarm)
+        values: dict[str, Any] = {}
+        for label in class_labels(self.card, question):
+            name = label["name"]
+            if f"{name}_probability" not in read:
+                continue
+            probability = conformal.calibrated(self.card, batch.instrument, name, read[f"{name}_probability"])
+            usable = np.isfinite(embedding).all(axis=1) & np.isfinite(probability).all(axis=1)
+            values |= class_answers(self.card, label, batch.instrument, probability, p_values[name], usable, question)
+            if not conformal.calibration_of(self.card, batch.instrument, name):
+                flags[f"uncalibrated:{name}"] = usable
+        return {**star, **values, "flags": self.flags(batch, star, embedding, flags)}
+
+    def read_batch(self, batch: Batch) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Give embeddings, what heads read beside them, by the head, and the columns that they read."""
+        embedding = self.embed(batch)
+        given = extras.extras_of(self.parts, batch, self.device)
+        known = np.where(np.isfinite(embedding).all(axis=1)[:, None], embedding, 0.0)
+        return embedding, given, self.read(known, given, instrument=batch.instrument)
+
+    def _class_flags(self, batch: Batch, embedding: np.ndarray, given: Mapping[str, np.ndarray],
+                     false_alarm: float) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Give flags of missing extras and of strangers, and the part of the stars of known classes that are as far off."""
+        needed = {name: values for name, values in given.items() if not self.parts.heads[name].takes_missing}
+        flags, p_values = extras.missing(self.parts, needed), {}
+        for name, head in self.parts.heads.items():
+            for label in head.labels:
+                kept = conformal.calibration_of(self.card, batch.instrument, label.name) if label.classes else {}
+                found = np.full(len(batch), np.nan)
+                if "distance" in kept and label.name in self.parts.distances and (not head.extras or name in given):
+                    whole = np.concatenate([embedding, given[name]], axis=1) if head.extras else embedding
+                    rows = np.isfinite(embedding).all(axis=1)
+                    found[rows] = conformal.p_value(kept["distance"], self.parts.distances[label.name].distance(whole[rows]))
+                    flags[f"unknown:{label.name}"] = found < false_alarm
+                if label.classes:
+                    p_values[label.name] = found
+        return flags, p_values
 
     def flags(self, batch: Batch, star: Mapping[str, Any], embedding: np.ndarray,
               of_labels: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
@@ -95,7 +136,7 @@ class Core:
             if elsewhere or (head.extras and name not in (given or {})):
                 continue
             whole = embedding if not head.extras else np.concatenate([embedding, given[name]], axis=1)
-            known = np.isfinite(whole).all(axis=1)
+            known = np.isfinite(embedding if head.takes_missing else whole).all(axis=1)
             read = head.read(torch.as_tensor(np.where(known[:, None], whole, 0.0), dtype=torch.float32, device=self.device))
             for column, values in read.items():
                 values = values.float().cpu().numpy()

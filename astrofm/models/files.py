@@ -187,12 +187,30 @@ def _check_entries(path: Path, card: Mapping[str, Any]) -> None:
         for name, entry in card.get(where, {}).items():
             if not isinstance(entry, dict):
                 raise ModelFileError(f"{path}: the card's {where} of {name!r} is a {type(entry).__name__}, not an object")
-    numbers = [scale for scales in card.get("calibration", {}).values() for scale in scales.values()]
+    every = [scale for scales in card.get("calibration", {}).values() for scale in scales.values()]
+    numbers = [scale for scale in every if not isinstance(scale, dict)]
+    for scale in every:
+        if isinstance(scale, dict):
+            numbers += _numbers_of(path, scale)
     numbers += card.get("wavelengths", [0, 0]) if len(card.get("wavelengths", [0, 0])) == 2 else [None]
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, (int, float)):
             raise ModelFileError(f"{path}: the card's calibration or wavelengths hold {number!r}: numbers are needed, "
                                  "two of them for wavelengths")
+
+
+def _numbers_of(path: Path, entry: Mapping[str, Any]) -> list[Any]:
+    """Give the numbers of what the card says about the probabilities of classes."""
+    try:
+        kept = [entry["sets"]["every"], entry["sets"]["few"], *entry["sets"]["classes"].values()]
+        kept += [entry["distance"]] if "distance" in entry else []
+        numbers = [entry["temperature"], *(one["stars"] for one in kept), *(x for one in kept for x in one["scores"])]
+        good = entry["temperature"] > 0 and all(len(one["scores"]) == min(one["stars"], 200) for one in kept)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ModelFileError(f"{path}: the card's calibration of a class label lacks {error}: it was altered") from error
+    if not good:
+        raise ModelFileError(f"{path}: the card's calibration of a class label has scores of other stars: it was altered")
+    return numbers
 
 
 def _check_parts(path: Path, parts: Mapping[str, Any]) -> None:

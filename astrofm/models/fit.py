@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,14 +13,19 @@ from astropy.table import Table
 from ..errors import DataError
 from ..interfaces.head import Head
 from ..training import label_loss, part_of
-from .labels import describe_labels
+from .classifiers import learn_classes
+from .familiarity import ClassDistance
+from .labels import ClassColumn, describe_labels, split_labels
+from .learned import gather
 from .probe import probe
 
 if TYPE_CHECKING:
     from .model import Model
 
 #: ways to learn labels
-METHODS = ("head", "probe", "lora", "full")
+METHODS = ("head", "probe", "lora", "full", "forest")
+#: those that learn classes
+OF_CLASSES = ("head", "probe", "forest")
 #: kinds of heads and what they are called in a model
 HEADS = ("gaussian", "posterior")
 #: part of the stars that is kept to stop in time and to calibrate errors
@@ -43,8 +48,18 @@ class Known:
         return torch.from_numpy(self.values[rows]).float(), torch.from_numpy(self.errors[rows]).float()
 
 
+@dataclass(frozen=True, eq=False)
+class Made:
+    """Heads that were learned, by name, and what goes with them: see `Model`."""
+
+    heads: Mapping[str, Head]
+    calibration: Mapping[str, Any]
+    distances: Mapping[str, ClassDistance] = field(default_factory=dict)
+
+
 def fit(model: Model, data: Any, labels: Table, *, method: str, head: str, places: Sequence[str], rank: int, alpha: float,
-        stars: Sequence[Any] | None, keep: Sequence[str], seed: int, progress: Callable[[str], None] | None) -> Model:
+        stars: Sequence[Any] | None, keep: Sequence[str], seed: int, progress: Callable[[str], None] | None, extras: Any,
+        parents: Mapping[str, str] | None, prior: str | Mapping[str, float], smoothing: float) -> Model:
     """Make a model that has learned labels; see `Model.fit`."""
     if method not in METHODS:
         raise DataError(f"method is one of {', '.join(METHODS)}, not {method!r}")
@@ -55,23 +70,58 @@ def fit(model: Model, data: Any, labels: Table, *, method: str, head: str, place
     unknown = [name for name in keep if name not in model.heads]
     if unknown:
         raise DataError(f"the model has no head {unknown[0]!r} to keep; it has {', '.join(model.heads) or 'none'}")
-    told, values, errors = describe_labels(labels)
-    embedding = model.embed(data)
-    if embedding.ndim == 1:
-        raise DataError("a head learns from many stars: give a list, a Batch or files")
-    if len(values) != len(embedding):
-        raise DataError(f"there are {len(embedding)} stars and {len(values)} rows of labels: a row for each is wanted")
+    columns, numbers = split_labels(labels)
+    _check_classes(columns, numbers, method, extras, parents, prior, smoothing)
+    both = [column.name for column in columns if column.name in keep]
+    if both:
+        raise DataError(f"the new head of classes and one that is kept are both named {both[0]!r}: rename the "
+                        "column, or don't keep it")
+    given = gather(model, data, extras)
+    embedding = given.embedding
+    if len(labels) != len(embedding):
+        raise DataError(f"there are {len(embedding)} stars and {len(labels)} rows of labels: a row for each is wanted")
+    if stars is not None and len(stars) != len(labels):
+        raise DataError(f"stars names {len(stars)} stars, there are {len(labels)} spectra")
+    about = {"method": method, **({"head": head} if method == "head" else {}), "spectra": len(labels)}
+    learned = {column.name: learn_classes(given, column, method=method, parents=parents, prior=prior, smoothing=smoothing,
+                                          stars=stars, seed=seed, progress=progress) for column in columns}
+    made = [Made({name: one.head for name, one in learned.items()}, {name: one.calibration for name, one in learned.items()},
+                 {name: one.distance for name, one in learned.items()})]
+    if learned:
+        about |= {"classes": {name: one.about for name, one in learned.items()},
+                  "prior": prior if isinstance(prior, str) else dict(prior), "extras": [one.name for one in given.extras]}
+    if not numbers.colnames:
+        return _with_heads(model, made, keep=keep, about=about)
+    told, values, errors = describe_labels(numbers)
     every = np.isfinite(values).all(axis=1) if head == "posterior" else np.isfinite(values).any(axis=1)
     known = Known(told, values, errors, np.isfinite(embedding).all(axis=1) & every)
     if known.usable.sum() < 20:
         raise DataError(f"{known.usable.sum()} stars have an embedding and labels: 20 are the least to learn from")
     if method == "probe":
-        return _with_head(model, *_probed(embedding, known), keep=keep, about={"method": method, "spectra": len(labels)})
+        part, factors = _probed(embedding, known)
+        return _with_heads(model, [*made, Made({"fitted": part}, factors)], keep=keep, about=about)
     kept = _kept(stars, len(values), known.usable, seed)
     if method == "head":
         part, factors = _headed(model, embedding, known, kept, head, seed, progress)
-        return _with_head(model, part, factors, keep=keep, about={"method": method, "head": head, "spectra": len(labels)})
+        return _with_heads(model, [*made, Made({"fitted": part}, factors)], keep=keep, about=about)
     return _adapted(model, data, embedding, known, kept, method, places, rank, alpha, seed, progress, keep)
+
+
+def _check_classes(columns: Sequence[ClassColumn], numbers: Table, method: str, extras: Any, parents: Any, prior: Any,
+                   smoothing: float) -> None:
+    """Check that what is asked of classes is asked where there are some."""
+    if columns and method not in OF_CLASSES:
+        raise DataError(f"label {columns[0].name!r} is a class, and method {method!r} learns numbers: classes are learned by "
+                        f"{', '.join(OF_CLASSES)}")
+    if method == "forest" and numbers.colnames:
+        raise DataError(f"a forest learns classes, and label {numbers.colnames[0]!r} is none: choose columns with "
+                        "table[[...]], or method=\"head\" for both")
+    asked = {"extras": extras is not None, "parents": bool(parents), "prior": prior != "table", "smoothing": smoothing != 0}
+    if not columns and any(asked.values()):
+        raise DataError(f"`{next(name for name, yes in asked.items() if yes)}` is for labels that are classes, and no "
+                        "column is one: classes are text")
+    if not 0 <= smoothing < 1:
+        raise DataError(f"smoothing is {smoothing}: give a part of the probability, from 0 to below 1")
 
 
 def _probed(embedding: np.ndarray, known: Known) -> tuple[Head, dict[str, float]]:
@@ -111,38 +161,44 @@ def _adapted(model: Model, data: Any, embedding: np.ndarray, known: Known, kept:
                             progress=progress)
     about = {"method": method, "places": list(places), "spectra": len(values), "heads": [name or "fitted"]}
     about |= {"rank": rank, "alpha": alpha} if method == "lora" else {}
-    fitted = _with_head(model, parts["head"], {}, keep=keep, about=about, parts=parts, name=name or "fitted")
+    fitted = _with_heads(model, [Made({name or "fitted": parts["head"]}, {})], keep=keep, about=about, parts=parts)
     pieces = stars.pieces(other)
     found = np.concatenate([fitted.core.embed(batch) for batch, _ in pieces])
     factors = _factors(parts["head"].cpu(), found, values[np.concatenate([rows for _, rows in pieces])])
-    fitted = _with_head(model, parts["head"], factors, keep=keep, about=about, parts=parts, name=name or "fitted")
+    fitted = _with_heads(model, [Made({name or "fitted": parts["head"]}, factors)], keep=keep, about=about, parts=parts)
     fitted.adapters = adapters
     return fitted
 
 
-def _with_head(model: Model, head: Head, factors: Mapping[str, float], *, keep: Sequence[str], about: Mapping[str, Any],
-               parts: Mapping[str, Any] | None = None, name: str = "fitted") -> Model:
-    """Make a model of a model's parts, or others, with a head whose errors are multiplied by ``factors``."""
+def _with_heads(model: Model, made: Sequence[Made], *, keep: Sequence[str], about: Mapping[str, Any],
+                parts: Mapping[str, Any] | None = None) -> Model:
+    """Make a model of a model's parts, or others, with heads that were learned and those that are kept."""
     from .model import Model
 
     encoder, aligner = (model.encoder, model.aligner) if parts is None else (parts["encoder"], parts["aligner"])
-    heads = dict(sorted({**{one: model.heads[one] for one in keep}, name: head}.items()))  # as a file lists them
-    calibration = {key: {label: factor for label, factor in value.items() if label not in factors}
+    heads = {one: model.heads[one] for one in keep} | {name: head for one in made for name, head in one.heads.items()}
+    new = {label: entry for one in made for label, entry in one.calibration.items()}
+    labels = {label.name for head in heads.values() for label in head.labels}
+    calibration = {key: {label: entry for label, entry in value.items() if label not in new
+                         and not (isinstance(entry, Mapping) and (parts is not None or label not in labels))}
                    for key, value in model.about["calibration"].items()}
-    calibration["*"] = {**calibration.get("*", {}), **factors}
+    calibration["*"] = {**calibration.get("*", {}), **new}
     card = {key: value for key, value in model.about.items() if key not in ("parts", "labels", "format")}
     card |= {"name": f"{model.name}-fitted", "calibration": calibration,
              "provenance": {**model.about["provenance"], "fitted_from": model.sha256, **about}}
+    kept = {label.name for one in keep for label in model.heads[one].labels}
+    distances = {label: one for label, one in model.distances.items() if label in kept and parts is None}
     familiarity = model.familiarity if parts is None else None
     if familiarity is None:
         card["familiarity"] = {key: value for key, value in card["familiarity"].items() if parts is None}
-    return Model(encoder, aligner, heads, card=card, familiarity=familiarity).to(model.device, precision=model.precision)
+    heads = dict(sorted(heads.items()))  # as a file lists them
+    return Model(encoder, aligner, heads, card=card, familiarity=familiarity,
+                 distances=distances | {label: one for each in made for label, one in each.distances.items()}).to(
+        model.device, precision=model.precision)
 
 
 def _kept(stars: Sequence[Any] | None, n: int, usable: np.ndarray, seed: int) -> np.ndarray:
     """Choose the stars that are kept, whole stars where keys say which spectra are of one."""
-    if stars is not None and len(stars) != n:
-        raise DataError(f"stars names {len(stars)} stars, there are {n} spectra")
     keys = range(n) if stars is None else stars
     kept = np.array([part_of(f"{seed} {key}") < KEPT for key in keys])
     if (kept & usable).sum() < 4 or (~kept & usable).sum() < 4:

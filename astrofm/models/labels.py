@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -72,3 +73,65 @@ def _numbers(table: QTable, name: str) -> np.ndarray:
     if getattr(column, "ndim", 1) != 1 or np.asarray(column).dtype.kind not in "iuf":
         raise DataError(f"label {name!r} is no column of numbers: a head learns numbers; choose columns with table[[...]]")
     return np.ma.filled(np.ma.asarray(column.value if isinstance(column, u.Quantity) else column, float), np.nan)
+
+
+@dataclass(frozen=True, eq=False)
+class ClassColumn:
+    """A column of classes: their names, sorted, and each star's place among them ``(n,)``; -1 where it is unknown."""
+
+    name: str
+    description: str
+    classes: tuple[str, ...]
+    place: np.ndarray
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Stars of each class."""
+        return {one: int(np.sum(self.place == k)) for k, one in enumerate(self.classes)}
+
+
+def split_labels(labels: Table) -> tuple[list[ClassColumn], QTable]:
+    """Split a table of labels into its columns of classes, which are text, and the rest.
+
+    A masked or empty cell is a star whose class is not known.
+
+    Raises
+    ------
+    DataError
+        Fewer than two classes; a class named "unknown", or with a comma; a label's name that no column can have.
+    """
+    table, found = QTable(labels), []
+    for name in list(table.colnames):
+        column = table[name]
+        if np.asarray(column).dtype.kind not in "USO" or getattr(column, "ndim", 1) != 1:
+            continue
+        found.append(_classes(name, column))
+        table.remove_column(name)
+    return found, table
+
+
+def _classes(name: str, column: Any) -> ClassColumn:
+    array = np.ma.asarray(column)
+    hidden = np.ma.getmaskarray(array)
+    texts = ["" if no or one is None else one for one, no in zip(array.data.tolist(), hidden.tolist(), strict=True)]
+    odd = next((one for one in texts if not isinstance(one, (str, bytes))), None)
+    if odd is not None:
+        raise DataError(f"label {name!r} holds {odd!r}, which is neither a class's name nor a number: give text, empty where "
+                        "the class is not known")
+    plain = np.array([one.decode() if isinstance(one, bytes) else one for one in texts], dtype=str)
+    plain = np.char.strip(plain)
+    classes = sorted(set(plain.tolist()) - {""})
+    if len(classes) < 2:
+        raise DataError(f"label {name!r} has {len(classes)} classes" + (f", {classes[0]!r}" if classes else "")
+                        + ": there is nothing to tell apart; give stars of others, too")
+    for one in classes:
+        if one.lower() == "unknown":
+            raise DataError(f"label {name!r} has a class {one!r}, which is what strangers are called: leave the cell empty "
+                            "where the class is not known")
+        if "," in one:
+            raise DataError(f"label {name!r} has a class {one!r}: commas part the classes of a set, leave them out")
+    if name.endswith(("_err", "_probability")):
+        raise DataError(f"label {name!r} has the name of a column of answers: rename it")
+    place = {one: k for k, one in enumerate(classes)}
+    text = str(getattr(getattr(column, "info", None), "description", None) or "")
+    return ClassColumn(name, text, tuple(classes), np.array([place.get(one, -1) for one in plain.tolist()], int))

@@ -16,7 +16,7 @@ from . import files
 from .build import Parts, build, to_bytes
 from .card import complete
 from .core import Core
-from .familiarity import Familiarity
+from .familiarity import ClassDistance, Familiarity
 from .teaching import Teaching
 from .verbs import Verbs
 
@@ -42,6 +42,8 @@ class Model(Teaching, Verbs):
         ``summary``, ``notes``, ``license``, ``citation``, ``provenance``. Parts, arguments and labels are filled in.
     familiarity : Familiarity, optional
         Fitted to the training set's embeddings; stars beyond its threshold are flagged.
+    distances : mapping of str to ClassDistance, optional
+        By class label: how far stars are from its classes, so that strangers are told apart.
 
     Examples
     --------
@@ -52,7 +54,7 @@ class Model(Teaching, Verbs):
     """
 
     def __init__(self, encoder: Encoder, aligner: Aligner, heads: Mapping[str, Head], *, card: Mapping[str, Any],
-                 familiarity: Familiarity | None = None):
+                 familiarity: Familiarity | None = None, distances: Mapping[str, ClassDistance] | None = None):
         if aligner.source_dim != encoder.dim:
             raise DataError(f"aligner {aligner.name!r} takes {aligner.source_dim} numbers a star and encoder "
                             f"{encoder.name!r} gives {encoder.dim}: build one of them for the other's size")
@@ -63,8 +65,9 @@ class Model(Teaching, Verbs):
             if head.dim - len(head.extras) != aligner.dim:
                 raise DataError(f"head {name!r} reads {head.dim - len(head.extras)} numbers a star and aligner "
                                 f"{aligner.name!r} gives {aligner.dim}: build one of them for the other's size")
-        self._parts = Parts(encoder, aligner, dict(heads), familiarity)
+        self._parts = Parts(encoder, aligner, dict(heads), familiarity, dict(sorted((distances or {}).items())))
         self.encoder, self.aligner, self.heads, self.familiarity = encoder, aligner, dict(heads), familiarity
+        self.distances = self._parts.distances
         #: what the file's card says
         self.about = complete(card, self._parts)
         self._sha256 = ""
@@ -147,7 +150,8 @@ class Model(Teaching, Verbs):
     @classmethod
     def _from_file(cls, file: files.ModelFile) -> Model:
         parts = build(file)
-        model = cls(parts.encoder, parts.aligner, parts.heads, card=file.card, familiarity=parts.familiarity)
+        model = cls(parts.encoder, parts.aligner, parts.heads, card=file.card, familiarity=parts.familiarity,
+                    distances=parts.distances)
         model._sha256 = file.sha256
         return model
 

@@ -10,7 +10,7 @@ from astropy import units as u
 
 from ..data import Batch, collate
 from ..errors import DataError
-from . import inputs
+from . import conformal, inputs
 from .spectra import decoded_at, spectrum_instrument
 
 if TYPE_CHECKING:
@@ -130,7 +130,8 @@ def _seen(model: Model, batch: Batch) -> tuple[np.ndarray, np.ndarray, str]:
 def _label_panel(axis: Any, model: Model, embedding: np.ndarray, table: Any, label: Any) -> None:
     axis.set_yticks([])
     if label.classes:
-        chance = model.core.read(embedding)[f"{label.name}_probability"][0]
+        read = model.core.read(embedding)[f"{label.name}_probability"]
+        chance = conformal.calibrated(model.about, str(table["instrument"][0]), label.name, read)[0]
         best = np.sort(np.argsort(-chance)[:CLASSES]) if label.ordered else np.argsort(-chance)[:CLASSES]
         axis.bar([label.classes[k] for k in best], chance[best], color=SAID)
         axis.set_title(f"{label.name}: {table[label.name][0]}", fontsize=10)

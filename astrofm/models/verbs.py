@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..compat import Spectrum, SpectrumList
+    from ..data import Batch
     from .core import Core
     from .portrait import Searchable
 
@@ -72,14 +73,54 @@ class Verbs:
         AstrofmError
             A single spectrum can't be represented, or no file is there; an extra that is needed has no column.
         """
-        if extras is None:
-            return self._table(inputs.work(data, self.core.predict))
-        from .extras import Given
+        return self._table(self._answered(data, self.core.predict, extras), self.columns())
 
-        given = Given(self.core.parts, extras)
-        found = inputs.work(data, self.core.predict, given.into)
-        given.check(sum(len(piece) for piece, _ in found))
-        return self._table(found)
+    def classify(self, data: Any, *, coverage: float = 0.9, false_alarm: float = 0.01,
+                 extras: Table | Mapping[str, Any] | None = None, parents: Mapping[str, str] | None = None) -> QTable:
+        """Say which class each star is of, which others it may be, and whether it is none of them.
+
+        Parameters
+        ----------
+        data : Spectrum or TimeSeries, list, Batch, path or list of paths
+            Instruments may be mixed.
+        coverage : float
+            Part of the stars whose class is in their set.
+        false_alarm : float
+            Part of the stars of known classes that may be taken for unknown; 0 takes none for unknown.
+        extras : Table or mapping of columns, optional
+            As for `predict`.
+        parents : mapping of str to str, optional
+            The class above each class, and above that, in place of the model's: ``{"rrab": "rrlyr", "rrlyr": "pulsating"}``.
+
+        Returns
+        -------
+        QTable
+            A row a star, in order: ``id file instrument``; for each class label ``LABEL`` and ``LABEL_probability``, what is
+            above it (``LABEL_parent``, ``LABEL_parent_2`` …) with the sum of the probabilities of all classes below that,
+            ``LABEL_set`` and its size, ``LABEL_p_value``, and the three most probable classes (``LABEL_1`` to ``LABEL_3``)
+            with their probabilities; ``snr n_bad flags error``. See Notes.
+
+        Raises
+        ------
+        AstrofmError
+            The model has no class label, and as for `predict`.
+
+        Notes
+        -----
+        Sets hold the classes whose probability is no smaller than that of ``coverage`` of their own stars, measured on stars
+        that nothing was learned from, and always the class that is most probable (Sadinle et al. 2019, JASA 114, 223): of new
+        stars like those, at least that part has its class in its set, in each class that had stars enough (20, and more for a
+        coverage near 1); rarer classes together. ``LABEL_p_value`` is the part of such stars that lie at least as far from
+        all classes as this one; below ``false_alarm`` the class is ``"unknown"``, and its probability and parent are blank.
+        What was never measured is not promised: then sets add up the head's own probabilities, the flag is
+        ``uncalibrated:LABEL``, and no star is unknown. `calibrate` measures it.
+        """
+        from .classes import Question, class_columns, class_labels
+
+        question = Question(coverage, false_alarm, dict(parents or {}))
+        columns = class_columns(class_labels(self.about, question), question)
+        found = self._answered(data, lambda batch: self.core.classify(batch, question), extras)
+        return self._table(found, columns, {"coverage": coverage, "false_alarm": false_alarm})
 
     def extras(self) -> QTable:
         """List what the heads read beside the embedding: head, name, unit, other names, who measures it, and what it is."""
@@ -99,7 +140,7 @@ class Verbs:
         """
         for piece in inputs.stream(map(Path, paths), size=size):
             if len(piece):
-                yield self._table([inputs.attempt(piece, self.core.predict)])
+                yield self._table([inputs.attempt(piece, self.core.predict)], self.columns())
 
     def translate(self, data: Any, *, to: str) -> Spectrum | SpectrumList:
         """Give the spectra that another instrument would see, with uncertainty.
@@ -226,10 +267,21 @@ class Verbs:
         """Declare the columns of `predict`, in order."""
         return (*answers.FIRST, *answers.label_columns(self.about["labels"]), *answers.LAST)
 
-    def _table(self, found: list[tuple[inputs.Piece, Mapping[str, Any]]]) -> QTable:
-        columns = self.columns()
+    def _answered(self, data: Any, verb: Callable[[Batch], Mapping[str, Any]],
+                  extras: Table | Mapping[str, Any] | None) -> list[tuple[inputs.Piece, Mapping[str, Any]]]:
+        if extras is None:
+            return inputs.work(data, verb)
+        from .extras import Given
+
+        given = Given(self.core.parts, extras)
+        found = inputs.work(data, verb, given.into)
+        given.check(sum(len(piece) for piece, _ in found))
+        return found
+
+    def _table(self, found: list[tuple[inputs.Piece, Mapping[str, Any]]], columns: Sequence[answers.Declared],
+               asked: Mapping[str, Any] | None = None) -> QTable:
         table = answers.make_table(columns, answers.fill(columns, sum(len(piece) for piece, _ in found), found))
-        table.meta.update(self.provenance())
+        table.meta.update({**self.provenance(), **(asked or {})})
         return table
 
     def provenance(self) -> dict[str, str]:

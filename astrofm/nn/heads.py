@@ -99,16 +99,19 @@ class ClassHead(Head):
     hidden : int
     ordered : bool
         The classes are steps of a scale.
+    parents : mapping of str to str
+        The class above each; see `~astrofm.interfaces.Label`.
     """
 
     name = "classes"
 
     def __init__(self, *, dim: int = 256, label: str = "spectral_type", classes: Sequence[str] = ("A", "F", "G"),
-                 description: str = "", hidden: int = 256, ordered: bool = False):
+                 description: str = "", hidden: int = 256, ordered: bool = False,
+                 parents: Mapping[str, str] | None = None):
         super().__init__(dim=dim, label=label, classes=list(classes), description=description, hidden=hidden,
-                         ordered=ordered)
+                         ordered=ordered, **({"parents": dict(parents)} if parents else {}))
         self.dim = dim
-        self.labels = (Label(label, "", description, classes=tuple(classes), ordered=ordered),)
+        self.labels = (Label(label, "", description, classes=tuple(classes), ordered=ordered, parents=dict(parents or {})),)
         self.layers = nn.Sequential(nn.Linear(dim, hidden), ResidualMLP(hidden, hidden), nn.LayerNorm(hidden),
                                     nn.GELU(), nn.Linear(hidden, len(classes)))
 

@@ -48,7 +48,12 @@ def astrofm_heads() -> list[Card]:
                  "arXiv:1906.04032", _LICENSE),
             Card("classes", "astrofm.nn.heads:ClassHead", "probabilities of named classes", "", _LICENSE),
             Card("classes-with-extras", "astrofm.nn.plain:ExtraClassHead",
-                 "probabilities of named classes, out of an embedding and named numbers of the star", "", _LICENSE)]
+                 "probabilities of named classes, out of an embedding and named numbers of the star", "", _LICENSE),
+            Card("learned-classes", "astrofm.nn.classes:LearnedClassHead",
+                 "probabilities of named classes, out of an embedding and numbers some of which may be missing",
+                 "arXiv:2007.07314", _LICENSE),
+            Card("forest", "astrofm.nn.forest:ForestHead", "probabilities of named classes by a forest of decision trees",
+                 "2001MachL..45....5B", _LICENSE)]
 
 
 @hookimpl

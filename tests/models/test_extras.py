@@ -43,6 +43,17 @@ def test_each_head_reads_its_own_and_those_of_other_instruments_nothing(model):
     np.testing.assert_allclose(longer["spectral_type_probability"], table["spectral_type_probability"])
 
 
+def test_classes_of_each_head_are_asked_for_together(model):
+    table = model.classify(stars(period=2.0), coverage=0.999999)
+    assert set(table["variable_class_set"]) <= {"constant,variable", "variable,constant"}
+    assert set(table["other"]) == {""} and set(table["other_set_size"]) == {-1} and (table["spectral_type"] != "").all()
+    flags = {flag for flags in table["flags"] for flag in flags.split(",")}
+    assert flags == {"uncalibrated:variable_class", "uncalibrated:spectral_type"}
+    without = model.classify(stars(), extras={"period": [2.0, np.nan, 2.0]})
+    assert without["variable_class"].tolist()[1] == "" and "missing:period" in without["flags"][1]
+    assert without["variable_class_set"][1] == "" and np.isnan(without["variable_class_1_probability"][1])
+
+
 def test_a_masked_cell_is_a_star_without_it(model):
     table = Table({"id": ["example-2", "example-0", "example-1"],
                    "period": MaskedColumn([48.0, 1, 24], mask=[0, 1, 0], unit=u.h)})

@@ -75,7 +75,8 @@ def test_all_spectra_of_a_star_are_on_one_side(model, many):
 
 @pytest.mark.parametrize(("change", "message"), [
     (lambda t: t[:9], "there are 600 stars and 9 rows"),
-    (lambda t: QTable({"name": ["a"] * 600}), "no column of numbers"),
+    (lambda t: QTable({"name": ["a"] * 600}), "1 classes, 'a'"),
+    (lambda t: QTable({"done": np.ones(600, bool)}), "no column of numbers"),
     (lambda t: QTable({"one": np.ones(600)}), "1 different values"),
     (lambda t: QTable({"nan": np.where(np.arange(600) < 5, np.arange(600), np.nan)}), "20 are the least")])
 def test_labels_that_can_not_be_learned_are_refused(change, message, model, many):

@@ -52,3 +52,26 @@ class TestGaussianAsItComes(HeadTests):
 
 class TestClassesAsTheyCome(HeadTests):
     name = "classes"
+
+
+class TestLearnedClasses(HeadTests):
+    name = "learned-classes"
+    arguments = {"dim": 16, "extras": [{"name": "period", "unit": "d"}], "classes": ["a", "b", "c"], "hidden": [16],
+                 "parents": {"a": "d", "b": "d"}}
+    other_labels = ("variable_class",)
+
+
+class TestForest(HeadTests):
+    name = "forest"
+    arguments = {"dim": 16, "extras": [{"name": "period"}], "classes": ["a", "b", "c"], "trees": 10, "nodes": 30}
+    other_labels = ("variable_class",)
+
+
+class TestLearnedClassesAsTheyCome(HeadTests):
+    name = "learned-classes"
+    other_labels = ("variable_class",)
+
+
+class TestForestAsItComes(HeadTests):
+    name = "forest"
+    other_labels = ("variable_class",)
