@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-#: classes in common, by set, after the General Catalogue of Variable Stars (Samus et al. 2017, 2017ARep...61...80S). ASAS:
-#: Richards et al. 2012, 2012ApJS..203...32R, table 1; ACVS: Pojmanski 2002, 2002AcA....52..397P, section 4 (EC, ESD, ED: contact,
-#: semidetached, detached); Hipparcos and OGLE: Debosscher et al. 2007, 2007A&A...475.1159D, table 1. What means several
-#: things is not here (ECL, LSP, SARG, supergiants), and EROS has families only: those are the second table
+#: classes in common, by set, under the names of the General Catalogue of Variable Stars (Samus et al. 2017,
+#: 2017ARep...61...80S; CW is CWA and CWB, HAEBE is IA). What the sets' own names mean: ASAS, Richards et al. 2012,
+#: 2012ApJS..203...32R; ACVS, Pojmanski 2002, 2002AcA....52..397P (EC, ESD, ED: contact, semidetached, detached); Hipparcos
+#: and OGLE, Debosscher et al. 2007, 2007A&A...475.1159D. What means several things is not here (ECL, LSP, SARG,
+#: supergiants), and EROS has families only: those are the second table
 SYNONYMS: dict[str, dict[str, str]] = {
     "asas": {"Mira": "M", "Semireg_PV": "SR", "RV_Tauri": "RV", "Classical_Cepheid": "DCEP", "PopII_Cepheid": "CW",
              "MultiMode_Cepheid": "DCEP(B)", "RR_Lyrae_FM": "RRAB", "RR_Lyrae_FO": "RRC", "RR_Lyrae_DM": "RRD",
@@ -19,11 +20,11 @@ SYNONYMS: dict[str, dict[str, str]] = {
     "acvs": {"MIRA": "M", "RRAB": "RRAB", "RRC": "RRC", "DSCT": "DSCT", "ACV": "ACV", "BCEP": "BCEP", "ED": "EA", "ESD": "EB",
              "EC": "EW"},
     "hipparcos-ogle": {"Mira": "M", "Semiregular Pulsating Variable": "SR", "RV Tauri": "RV", "Classical Cepheid": "DCEP",
-                       "Population II Cepheid": "CW", "Multiple Mode Cepheid": "DCEP(B)", "RR Lyrae, Fundamental Mode": "RRAB",
-                       "RR Lyrae, First Overtone": "RRC", "RR Lyrae, Double Mode": "RRD", "Delta Scuti": "DSCT",
-                       "Beta Cephei": "BCEP", "Chemically Peculiar Stars": "ACV", "Algol (Beta Persei)": "EA",
-                       "Beta Lyrae": "EB", "W Ursae Majoris": "EW", "Ellipsoidal": "ELL", "Herbig AE/BE Star": "HAEBE",
-                       "S Doradus": "SDOR"},
+                       "Population II Cepheid": "CW", "Multiple Mode Cepheid": "DCEP(B)",
+                       "RR Lyrae, Fundamental Mode": "RRAB", "RR Lyrae, First Overtone": "RRC",
+                       "RR Lyrae, Double Mode": "RRD", "Delta Scuti": "DSCT", "Beta Cephei": "BCEP",
+                       "Chemically Peculiar Stars": "ACV", "Algol (Beta Persei)": "EA", "Beta Lyrae": "EB",
+                       "W Ursae Majoris": "EW", "Ellipsoidal": "ELL", "Herbig AE/BE Star": "HAEBE", "S Doradus": "SDOR"},
 }
 #: families of the classes above, as EROS tells them apart
 FAMILIES = {"M": "long-period", "SR": "long-period", "DCEP": "Cepheid", "DCEP(B)": "Cepheid", "RRAB": "RR Lyrae",

@@ -55,8 +55,8 @@ def f1_scores(truth: np.ndarray, answer: np.ndarray) -> dict[str, float]:
     truth, answer = np.asarray(truth), np.asarray(answer)
     if len(truth) != len(answer) or not len(truth):
         raise ValueError(f"{len(truth)} true classes and {len(answer)} answers: as many of both are compared, at least one")
-    return {str(name): float(2 * np.sum((truth == name) & (answer == name)) / (np.sum(truth == name) + np.sum(answer == name)))
-            for name in np.unique(truth)}
+    pairs = ((name, truth == name, answer == name) for name in np.unique(truth))
+    return {str(name): float(2 * (own & said).sum() / (own.sum() + said.sum())) for name, own, said in pairs}
 
 
 def micro_f1(truth: np.ndarray, answer: np.ndarray) -> float:
