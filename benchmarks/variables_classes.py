@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -69,31 +70,31 @@ class Tidy:
         return np.clip(self.ranks.transform(tidy), -3, 3) if self.normal else tidy
 
 
-def _forest(seed: int, trees: int) -> Any:
+def _forest(seed: int, trees: int, stars: int) -> Any:
     from sklearn.ensemble import RandomForestClassifier
 
     return RandomForestClassifier(trees, random_state=seed)
 
 
-def _extra(seed: int, trees: int) -> Any:
+def _extra(seed: int, trees: int, stars: int) -> Any:
     from sklearn.ensemble import ExtraTreesClassifier
 
     return ExtraTreesClassifier(trees, random_state=seed, class_weight="balanced", max_features=0.2)
 
 
-def _neighbours(seed: int, trees: int) -> Any:
+def _neighbours(seed: int, trees: int, stars: int) -> Any:
     from sklearn.neighbors import KNeighborsClassifier
 
-    return KNeighborsClassifier(5, weights="distance")
+    return KNeighborsClassifier(min(5, stars), weights="distance")
 
 
-def _network(seed: int, trees: int) -> Any:
+def _network(seed: int, trees: int, stars: int) -> Any:
     from sklearn.neural_network import MLPClassifier
 
-    return MLPClassifier((128,), alpha=1e-2, max_iter=60, tol=0.0, n_iter_no_change=1000, random_state=seed)
+    return MLPClassifier((128,), alpha=1e-2, learning_rate_init=3e-3, max_iter=100, random_state=seed)
 
 
-def _plane(seed: int, trees: int) -> Any:
+def _plane(seed: int, trees: int, stars: int) -> Any:
     from sklearn.linear_model import LogisticRegression
 
     return LogisticRegression(C=0.05, max_iter=500)
@@ -101,7 +102,7 @@ def _plane(seed: int, trees: int) -> Any:
 
 #: by name: how it is made, and whether it needs features of normal distribution. forest, knn, mlp and linear are StarEmbed's
 #: (Li et al. 2025, arXiv:2510.06200), each with one setting in place of a search
-CLASSIFIERS: dict[str, tuple[Callable[[int, int], Any], bool]] = {
+CLASSIFIERS: dict[str, tuple[Callable[[int, int, int], Any], bool]] = {
     "forest": (_forest, False), "extra-trees": (_extra, False), "knn": (_neighbours, True), "mlp": (_network, True),
     "linear": (_plane, True)}
 
@@ -129,6 +130,8 @@ def chances(kind: str, told: np.ndarray, classes: np.ndarray, new: np.ndarray, *
     ValueError
         There is no such classifier.
     """
+    from sklearn.exceptions import ConvergenceWarning
+
     names = np.unique(classes) if names is None else names
     total = np.zeros((len(new), len(names)))
     kinds = kind.split("+")
@@ -136,7 +139,9 @@ def chances(kind: str, told: np.ndarray, classes: np.ndarray, new: np.ndarray, *
         if each not in CLASSIFIERS:
             raise ValueError(f"no classifier {each!r}: there are {', '.join(CLASSIFIERS)}, and sums such as forest+linear")
         make, normal = CLASSIFIERS[each]
-        tidy, learner = Tidy(normal).fit(told), make(seed, trees)
-        learner.fit(tidy.transform(told), classes)
+        tidy, learner = Tidy(normal).fit(told), make(seed, trees, len(told))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # networks and planes stop after so many rounds
+            learner.fit(tidy.transform(told), classes)
         total[:, np.searchsorted(names, learner.classes_)] += learner.predict_proba(tidy.transform(new))
     return total / len(kinds)
