@@ -9,14 +9,16 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from variables_sets import PHOTOMETERS
 
 from astrofm.data import Batch
 
-#: from a batch of light curves to numbers of shape ``(n, d)``, NaN where there is no answer
-Reader = Callable[[Batch], np.ndarray]
+#: from a batch of light curves, and the number of bands that the whole set has, to numbers of shape ``(n, d)``, NaN where
+#: there is no answer; ``d`` depends on the number of bands only
+Reader = Callable[[Batch, int], np.ndarray]
 
 
-def each_band(batch: Batch, one: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray], size: int,
+def each_band(batch: Batch, bands: int, one: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray], size: int, *,
               least: int = 8) -> np.ndarray:
     """Describe every star in every band by ``one(days, value, error)``; shape ``(n, bands * size)``.
 
@@ -24,11 +26,10 @@ def each_band(batch: Batch, one: Callable[[np.ndarray, np.ndarray, np.ndarray], 
     several bands, the differences of the median magnitudes of neighbouring bands follow: shape ``(n, bands * size +
     bands - 1)``.
     """
-    count = int(batch.band[~batch.mask].max(initial=0)) + 1
     first = np.asarray(batch.meta["first_time"], float) - 2440000.0
-    told, median = np.full((len(batch.mask), count, size), np.nan), np.full((len(batch.mask), count), np.nan)
+    told, median = np.full((len(batch.mask), bands, size), np.nan), np.full((len(batch.mask), bands), np.nan)
     for star in range(len(batch.mask)):
-        for band in range(count):
+        for band in range(bands):
             own = ~batch.mask[star] & (batch.band[star] == band)
             if own.sum() >= least:
                 days, value, error = (x[star][own].astype(np.float64) for x in (batch.coordinate, batch.value, batch.error))
@@ -78,10 +79,10 @@ def peer_reader() -> Reader:
                (phase[1] - 2 * phase[0]) % (2 * np.pi), (phase[2] - 3 * phase[0]) % (2 * np.pi)]
         return np.array([*extract(days, value, error, sorted=True, fill_value=np.nan), *own])
 
-    def read(batch: Batch) -> np.ndarray:
+    def read(batch: Batch, bands: int) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of features that a light curve is too short for: they are NaN
-            return each_band(batch, one, len(extract.names) + 9)
+            return each_band(batch, bands, one, len(extract.names) + 9)
 
     return read
 
@@ -97,8 +98,14 @@ def features_reader() -> Reader:
     if find_spec("astrofm.data.features") is None:
         raise SystemExit("this version of astrofm has no hand-crafted features: leave out --features")
     from astrofm.data.features import curve_features
+    from astrofm.registry import get_instrument
 
-    return lambda batch: np.stack([np.asarray(column, np.float64) for column in curve_features(batch).values()], axis=1)
+    def read(batch: Batch, bands: int) -> np.ndarray:
+        known = PHOTOMETERS[batch.instrument] if batch.instrument in PHOTOMETERS else get_instrument(batch.instrument)
+        columns = curve_features(batch, bands=known.bands if bands > 1 else ())
+        return np.stack([np.asarray(column, np.float64) for column in columns.values()], axis=1)
+
+    return read
 
 
 def model_reader(name: str) -> Reader:
@@ -128,7 +135,7 @@ def model_reader(name: str) -> Reader:
             raise SystemExit(f"{instrument} has no band {band!r}: say {path}@{instrument}: and one of {', '.join(bands)}")
         place = bands.index(band) if band else 0
 
-    def read(batch: Batch) -> np.ndarray:
+    def read(batch: Batch, bands: int) -> np.ndarray:
         if posing:
             batch = replace(batch, instrument=instrument, band=np.where(batch.mask, batch.band, place).astype(np.int16))
         return np.asarray(model.embed(batch), np.float64)
@@ -150,11 +157,11 @@ def told_of(stars: Batch, reader: Reader, file: Path, *, size: int = 256) -> np.
             if list(found["id"]) != list(ids):
                 raise ValueError(f"{file} is of other stars: remove it, or choose another -o")
             return found["told"]
-    parts = []
+    parts, bands = [], int(stars.band[~stars.mask].max(initial=0)) + 1
     for first in range(0, len(ids), size):
         rows = slice(first, first + size)
         parts.append(reader(Batch(stars.instrument, stars.coordinate[rows], stars.value[rows], stars.error[rows],
-                                  stars.mask[rows], stars.band[rows], {k: c[rows] for k, c in stars.meta.items()})))
+                                  stars.mask[rows], stars.band[rows], {k: c[rows] for k, c in stars.meta.items()}), bands))
     told = np.concatenate(parts)
     file.parent.mkdir(parents=True, exist_ok=True)
     kept = file.with_suffix(".part.npz")

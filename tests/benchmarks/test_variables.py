@@ -69,8 +69,8 @@ def test_a_class_left_out_stands_out(bench):
 def test_few_labels_leave_out_classes_that_are_too_small(bench):
     told, classes = clouds([30, 30, 3])
     assert bench.few(told, classes, "knn", 1)["classes"] == 3
-    row = bench.few(told, classes, "linear", 5)
-    assert row["classes"] == 2 and row["micro"] > 0.9
+    row = bench.few(told, classes, "forest", 5, trees=40)
+    assert row["classes"] == 2 and row["micro"] > 0.8
     assert bench.few(told, classes, "knn", 50) == {"classes": 0}
 
 
@@ -129,7 +129,8 @@ def test_rows_are_measured_once_and_kept(bench, tmp_path):
 def test_what_was_read_is_kept_for_the_same_stars_only(bench, tmp_path):
     batch, calls = batch_of(["class0"] * 5, 3), []
 
-    def reader(part):
+    def reader(part, bands):
+        assert bands == 1
         calls.append(len(part))
         return part.value[:, :2]
 
@@ -149,7 +150,7 @@ def test_bands_are_read_one_by_one_with_their_colour(bench):
     value = np.where(band == 1, batch.value + 2, batch.value)
     mask = batch.mask.copy()
     mask[1, band[1] == 1] = True
-    told = each_band(replace(batch, band=band, value=value, mask=mask), lambda t, y, e: np.array([len(t), y.mean()]), 2,
+    told = each_band(replace(batch, band=band, value=value, mask=mask), 2, lambda t, y, e: np.array([len(t), y.mean()]), 2,
                      least=3)
     assert told.shape == (2, 5) and told[0] == pytest.approx([6, 3, 6, 5, 2], abs=0.3)
     assert told[1, :2] == pytest.approx([6, 3], abs=0.3) and np.isnan(told[1, 2:]).all()
