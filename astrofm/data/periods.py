@@ -22,10 +22,10 @@ SHORTEST = 0.04
 OVERSAMPLING = 4
 #: peaks of the periodogram that are looked at more closely
 PEAKS = 20
-#: what the period may be, over that of a peak
-MULTIPLES = (1, 2, 3)
+#: of those, how many are looked at at a multiple of the peak's period
+MULTIPLES = {1: PEAKS, 2: 10, 3: 6}
 #: harmonics in the first look and in the second
-FIRST, SECOND = 4, 8
+FIRST, SECOND = 4, 12
 #: periods in the second look
 FINALISTS = 4
 #: good points that a period takes at least, beyond one a band
@@ -72,8 +72,8 @@ def find_periods(batch: Batch, *, shortest: float = SHORTEST, longest: float | N
     """Find the period of each star from all of its bands.
 
     A Lomb-Scargle periodogram with one wave for all bands and a mean for each (VanderPlas & Ivezic 2015, ApJ 812, 18) gives
-    the candidates; they, their doubles and triples are weighed as Fourier series of up to 8 harmonics by the evidence of each,
-    under a prior that is flat in the log of the period; the best is fitted point by point.
+    the candidates; they, their doubles and triples are weighed as Fourier series of up to 12 harmonics by the evidence of
+    each, under a prior that is flat in the log of the period; the best is fitted point by point.
 
     Parameters
     ----------
@@ -107,7 +107,6 @@ def periods_of(waves: Waves, *, shortest: float = SHORTEST, longest: float | Non
     """Find the period of each star; see `find_periods`."""
     if not 0 < shortest < (np.inf if longest is None else longest):
         raise DataError(f"periods are searched from {shortest} to {longest} days: give 0 < shortest < longest")
-    n = len(waves)
     found = _nothing(waves)
     span = waves.span if longest is None else np.minimum(waves.span, longest)
     rows = np.flatnonzero((waves.free >= FEWEST) & (span > shortest) & (waves.variance() > 0))
@@ -123,7 +122,6 @@ def periods_of(waves: Waves, *, shortest: float = SHORTEST, longest: float | Non
         done = [work(part) for part in parts]
     for group, part in done:
         _put(found, group, part)
-    assert len(found) == n
     return found
 
 
@@ -149,32 +147,30 @@ def _search(waves: Waves, shortest: float, longest: np.ndarray) -> Periods:
     last = np.maximum((1 / (shortest * step)).astype(np.int64), first)
     place, power = scan(waves, step, first, last, PEAKS, 2 * OVERSAMPLING)
     peaks = np.where(power > 0, place * step[:, None], (first * step)[:, None])
-    # each peak, its double and triple period, and what is near them
-    candidates = np.concatenate([peaks / k for k in MULTIPLES], axis=1)
-    candidates = np.maximum(candidates, 1 / longest[:, None])
-    near = np.linspace(-0.5, 0.5, 5) * step[:, None]
-    frequency = np.concatenate([(candidates[..., None] + near[:, None] / k)[:, i * PEAKS:(i + 1) * PEAKS]
-                                for i, k in enumerate(MULTIPLES)], axis=1)
-    frequency, score = _best_near(waves, frequency, FIRST)
+    # each peak, the double and triple periods of the highest, and what is near them
+    near = np.linspace(-1 / 3, 1 / 3, 3) * step[:, None, None]
+    frequency = np.concatenate([(peaks[:, :count, None] + near) / k for k, count in MULTIPLES.items()], axis=1)
+    frequency, score = _best_near(waves, frequency, FIRST, 1 / longest)
     # the best in a finer grid and with more harmonics
     top = np.argsort(-_apart(frequency, score, step), axis=1, kind="stable")[:, :FINALISTS]
     frequency = np.take_along_axis(frequency, top, 1)
-    near = np.linspace(-0.12, 0.12, 7) * step[:, None]
-    second, strength = _best_near(waves, frequency[..., None] + near[:, None], SECOND)
+    near = np.linspace(-0.12, 0.12, 5) * step[:, None]
+    second, strength = _best_near(waves, frequency[..., None] + near[:, None], SECOND, 1 / longest)
     best = strength.argmax(1)
     row = np.arange(len(waves))
     order = 1 + scores(waves, second[row, best][:, None], SECOND)[0][:, 0].argmax(1)
-    series = fit_series(waves, second[row, best], order)
+    series = fit_series(waves, second[row, best], order, least=1 / longest)
     lead = strength[row, best] - np.where(_related(second, second[row, best]), -np.inf, strength).max(1)
     return Periods(1 / series.frequency, series.frequency_err / series.frequency**2,
                    _false_alarm(series.left, waves, order, (last - first) / OVERSAMPLING), 1 - series.left, order, lead,
                    waves.points, series)
 
 
-def _best_near(waves: Waves, frequency: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+def _best_near(waves: Waves, frequency: np.ndarray, most: int,
+               least: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Choose the best of the frequencies ``(n, c, near)`` about each candidate; frequency and score, ``(n, c)``."""
     n, c, near = frequency.shape
-    frequency = np.maximum(frequency, 1e-9)
+    frequency = np.maximum(frequency, least[:, None, None])
     score = scores(waves, frequency.reshape(n, -1), most)[0].max(2).reshape(n, c, near) - np.log(frequency)
     best = score.argmax(2)[..., None]
     return np.take_along_axis(frequency, best, 2)[..., 0], np.take_along_axis(score, best, 2)[..., 0]
@@ -212,8 +208,8 @@ def _false_alarm(left: np.ndarray, waves: Waves, order: np.ndarray, trials: np.n
 
 def _nothing(waves: Waves) -> Periods:
     n = len(waves)
-    series = FourierSeries(*(np.full(n, np.nan) for _ in range(2)), *(np.zeros((n, SECOND)) for _ in range(2)), np.full(n, 1.0))
-    return Periods(*(np.full(n, np.nan) for _ in range(4)), np.zeros(n, np.int64), np.full(n, np.nan), waves.points, series)
+    series = FourierSeries(*np.full((2, n), np.nan), *np.zeros((2, n, SECOND)), np.ones(n))
+    return Periods(*np.full((4, n), np.nan), np.zeros(n, np.int64), np.full(n, np.nan), waves.points, series)
 
 
 def _put(whole: Periods, rows: np.ndarray, part: Periods) -> None:

@@ -41,7 +41,8 @@ class FourierSeries:
             np.einsum("nmk,nk->nm", np.broadcast_to(np.sin(angle), (len(self.sine), *angle.shape[1:])), self.sine))
 
 
-def fit_series(waves: Waves, frequency: np.ndarray, orders: np.ndarray, *, rounds: int = 2) -> FourierSeries:
+def fit_series(waves: Waves, frequency: np.ndarray, orders: np.ndarray, *, rounds: int = 2,
+               least: np.ndarray | float = 0.0) -> FourierSeries:
     """Fit a Fourier series to each star, and its frequency by Gauss-Newton steps from the one given.
 
     Parameters
@@ -53,13 +54,16 @@ def fit_series(waves: Waves, frequency: np.ndarray, orders: np.ndarray, *, round
         Harmonics of each star.
     rounds : int
         Steps of the frequency; 0 leaves it as it is.
+    least : float or ndarray, shape ``(n,)``
+        The smallest frequency that it may become, 1/d.
 
     Returns
     -------
     FourierSeries
     """
     n, most = len(waves), max(int(orders.max(initial=1)), 1)
-    held = np.repeat(np.where(np.arange(1, most + 1) <= orders[:, None], HELD * np.arange(1, most + 1) ** 2.0, 1e12), 2, axis=1)
+    order = np.arange(1, most + 1)
+    held = np.repeat(np.where(order <= orders[:, None], HELD * order**2.0, 1e12), 2, axis=1)
     frequency, error = np.array(frequency, np.float64), np.full(n, np.nan)
     reach = 0.1 / (np.maximum(waves.span, 1e-9) * np.maximum(orders, 1))
     coefficients = np.zeros((n, 2 * most))
@@ -79,7 +83,7 @@ def fit_series(waves: Waves, frequency: np.ndarray, orders: np.ndarray, *, round
             freedom = waves.free - 2 * orders - 1
             noise = left * waves.variance() / np.maximum(freedom, 1)
             error = np.where(freedom > 0, np.sqrt(np.maximum(variance, 0) * noise), np.nan)
-            frequency = frequency + np.clip(solved[:, -1], -reach, reach)
+            frequency = np.maximum(frequency + np.clip(solved[:, -1], -reach, reach), least)
     return FourierSeries(frequency, error, coefficients[:, 0::2], coefficients[:, 1::2], left)
 
 
@@ -101,7 +105,8 @@ def _normal(waves: Waves, frequency: np.ndarray, coefficients: np.ndarray, most:
             turned = turned * wave
             columns[:, 2 * k], columns[:, 2 * k + 1] = turned.real, turned.imag
             if moving:
-                slope += (k + 1) * (coefficients[:, 2 * k + 1, None] * turned.real - coefficients[:, 2 * k, None] * turned.imag)
+                cosine, sine = coefficients[:, 2 * k, None], coefficients[:, 2 * k + 1, None]
+                slope += (k + 1) * (sine * turned.real - cosine * turned.imag)
         if moving:
             columns[:, 2 * most] = 2 * np.pi * days * slope
         columns[:, size:] = band[:, None] == np.arange(waves.bands)[:, None]

@@ -80,7 +80,7 @@ class Waves:
 def to_waves(days: np.ndarray, value: np.ndarray, error: np.ndarray, good: np.ndarray, band: np.ndarray | None) -> Waves:
     """Bring light curves into the form that periods are searched in.
 
-    Each band is taken about its median and divided by its spread (that of all bands where it has few points), so that bands of
+    Each band is taken about its median and divided by its spread (that of all where it has few points), so that bands of
     unlike amplitude count alike; points far outside are drawn in; errors have a floor of a tenth of the spread.
 
     Parameters
