@@ -2,9 +2,9 @@
 
     python benchmarks/periods.py FOLDER
 
-``FOLDER`` holds ``S82_RRLyr_table1.tar.gz`` and ``S82_RRLyr_table2.dat.gz`` (Sesar et al. 2010, ApJ 708, 717; in astroML-data as
-RRLyrae), and, for rates, ``--curves FILE``: a Parquet file with the list columns ``mjd``, ``mag`` and ``magerr``. A period is
-right where it is within a part in 10,000 of Sesar's; "alias" is right but for a cycle a day, sidereal or solar.
+``FOLDER`` holds ``S82_RRLyr_table1.tar.gz`` and ``S82_RRLyr_table2.dat.gz`` (Sesar et al. 2010, ApJ 708, 717; in
+astroML-data), and, for rates, ``--curves FILE``: a Parquet file with the list columns ``mjd``, ``mag`` and ``magerr``. A
+period is right where it is within a part in 10,000 of Sesar's; "alias" is right but for one or two cycles a day.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from astrofm.data import Batch, FEATURES, curve_features, find_periods
+from astrofm.data import FEATURES, Batch, curve_features, find_periods
 from astrofm.data.curves import Curves, pad_curves, settle
 
 #: columns of a star's file: right ascension, declination, and time, magnitude and error in each of u g r i z
@@ -99,7 +99,7 @@ def types(stars: dict[str, np.ndarray], truth: dict[str, tuple[str, float]], cou
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
     kind = np.array([truth[name][0] for name in stars])
-    print(f"\ntypes: {(kind == 'ab').sum()} ab, {(kind == 'c').sum()} c; ten folds; accuracy and mean of both types' accuracies")
+    print(f"\ntypes: {(kind == 'ab').sum()} ab, {(kind == 'c').sum()} c; ten folds; accuracy, and the mean of both types'")
     for name, used in (("no period", [one for one in FEATURES if "period" not in one and "fold" not in one
                                       and one not in ("r21", "r31", "r41") and "phi" not in one]), ("all", list(FEATURES))):
         for count in counts:
@@ -107,9 +107,10 @@ def types(stars: dict[str, np.ndarray], truth: dict[str, tuple[str, float]], cou
             found = curve_features(batch, bands=BANDS, workers=workers)
             table = np.stack([found[one] for one in used], axis=1)
             forest = ExtraTreesClassifier(500, class_weight="balanced", random_state=0)
-            told = cross_val_predict(forest, np.nan_to_num(table, nan=-99.0), kind, cv=StratifiedKFold(10, shuffle=True,
-                                                                                                    random_state=0))
-            print(f"{name:10s}{count:4d} nights  {(told == kind).mean():.4f}  {balanced_accuracy_score(kind, told):.4f}", flush=True)
+            folds = StratifiedKFold(10, shuffle=True, random_state=0)
+            told = cross_val_predict(forest, np.nan_to_num(table, nan=-99.0), kind, cv=folds)
+            balanced = balanced_accuracy_score(kind, told)
+            print(f"{name:10s}{count:5d} nights  {(told == kind).mean():.4f}  {balanced:.4f}", flush=True)
 
 
 def rates(file: Path, count: int) -> None:
@@ -140,9 +141,10 @@ def rates(file: Path, count: int) -> None:
 
         days, magnitude, error = (column[row] for column in columns)
         frequency = grid(days)
-        nifty_ls.lombscargle(days - days[0], magnitude, error, fmin=frequency[0], fmax=frequency[-1], Nf=len(frequency), nthreads=1)
+        nifty_ls.lombscargle(days - days[0], magnitude, error, fmin=frequency[0], fmax=frequency[-1], Nf=len(frequency),
+                             nthreads=1)
 
-    print(f"\n{count} curves of {len(points[0]) / count:.0f} points, {len(grid(columns[0][0]))} frequencies; seconds of the processor")
+    print(f"{count} curves of {len(points[0]) / count:.0f} points, {len(grid(columns[0][0]))} frequencies; processor time")
     few = range(min(20, count))
     jobs = {"astropy, fast": lambda: [fast(row, "fast") for row in few], "nifty-ls": lambda: [nifty(row) for row in few],
             "find_periods": lambda: find_periods(batch), "curve_features": lambda: curve_features(batch)}
@@ -154,7 +156,7 @@ def rates(file: Path, count: int) -> None:
         except ImportError:
             print(f"{name:16s} not installed")
             continue
-        spent = (time.process_time() - start) / (count if job is jobs["find_periods"] or job is jobs["curve_features"] else len(few))
+        spent = (time.process_time() - start) / (count if name in ("find_periods", "curve_features") else len(few))
         print(f"{name:16s}{1000 * spent:8.2f} ms a curve {1 / spent:8.0f} curves/s a core", flush=True)
 
 

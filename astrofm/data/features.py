@@ -70,12 +70,12 @@ _MAIN = [
 ]
 _PERIOD = [
     ("period", "d", "period"), ("period_err", "d", "one-sigma error of the period, if the cycle is the right one"),
-    ("log_period", "dex", "log10 of the period in days"), ("log_period_err", "dex", "log10 of its relative error"),
-    ("period_log_fap", "dex", "log10 of the false-alarm probability"),
+    ("log_period", "", "log10 of the period in days"), ("log_period_err", "", "log10 of its relative error"),
+    ("period_log_fap", "", "log10 of the false-alarm probability"),
     ("period_explained", "", "part of the variance that the Fourier series at the period explains"),
     ("period_harmonics", "", "harmonics of that series"),
     ("period_lead", "", "log evidence of the period over that of the next, unrelated one"),
-    ("period_cycles", "dex", "log10 of the cycles in the time base"),
+    ("period_cycles", "", "log10 of the cycles in the time base"),
     ("period_amplitude", "mag", "faintest less brightest point of the series"),
     ("rise_fraction", "", "part of the cycle from its faintest to its brightest point"),
     ("steepest_rise", "", "steepest slope to brighter, over the amplitude a cycle"),
@@ -109,7 +109,7 @@ def colour_features(bands: Sequence[str]) -> dict[str, Feature]:
     for one, two in zip(bands[:-1], bands[1:], strict=True):
         found[f"colour_{one}_{two}"] = Feature(f"colour_{one}_{two}", "mag", f"median magnitude in {one} less that in {two}")
         found[f"amplitude_ratio_{one}_{two}"] = Feature(
-            f"amplitude_ratio_{one}_{two}", "dex", f"log10 of the spread in {one} over that in {two}")
+            f"amplitude_ratio_{one}_{two}", "", f"log10 of the spread in {one} over that in {two}")
     return found
 
 
@@ -254,7 +254,7 @@ def _periodic(days: np.ndarray, value: np.ndarray, error: np.ndarray, good: np.n
     since = points.days - np.where(np.isfinite(first), first, 0.0)[:, None]
     points = Packed(np.where(points.there, since, 0.0), points.value, points.error, points.there, points.count)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = {"period": periods.period, "period_err": periods.period_err, 
+        found = {"period": periods.period, "period_err": periods.period_err,
                  "log_period": np.log10(periods.period),
                  "log_period_err": np.log10(periods.period_err / periods.period),
                  "period_log_fap": periods.log_fap, "period_explained": periods.explained,

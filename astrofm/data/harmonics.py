@@ -9,8 +9,8 @@ from .waves import Waves
 
 #: bins of phase
 BINS = 128
-#: pseudo-observations that hold the first harmonic at 0; those of harmonic k are k**2 times as many
-HELD = 0.05
+#: pseudo-observations that hold the first harmonic at 0, and the power of k by which those of harmonic k are more
+HELD, STEEP = 0.02, 3.0
 #: folded points at a time
 MOST = 4_000_000
 
@@ -106,7 +106,7 @@ def _evidence(waves: Waves, weights: np.ndarray, values: np.ndarray, most: int) 
     normal[..., :-1, :-1] -= means.swapaxes(-1, -2) @ means
     normal[..., -1, 0:-1:2], normal[..., -1, 1:-1:2] = values[..., 1:most + 1].real, values[..., 1:most + 1].imag
     variance = waves.variance()
-    held = HELD * np.repeat(k, 2) ** 2.0
+    held = HELD * np.repeat(k, 2) ** STEEP
     diagonal = np.arange(size)
     normal[..., diagonal, diagonal] += held
     normal[..., -1, -1] = 2 * np.maximum(variance, 1e-300)[:, None]

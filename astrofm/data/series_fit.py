@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .harmonics import HELD
+from .harmonics import HELD, STEEP
 from .waves import Waves
 
 #: points that are worked on at a time
@@ -63,7 +63,7 @@ def fit_series(waves: Waves, frequency: np.ndarray, orders: np.ndarray, *, round
     """
     n, most = len(waves), max(int(orders.max(initial=1)), 1)
     order = np.arange(1, most + 1)
-    held = np.repeat(np.where(order <= orders[:, None], HELD * order**2.0, 1e12), 2, axis=1)
+    held = np.repeat(np.where(order <= orders[:, None], HELD * order**STEEP, 1e12), 2, axis=1)
     frequency, error = np.array(frequency, np.float64), np.full(n, np.nan)
     reach = 0.1 / (np.maximum(waves.span, 1e-9) * np.maximum(orders, 1))
     coefficients = np.zeros((n, 2 * most))

@@ -12,6 +12,8 @@ FLOOR = 0.1
 HELD = 5
 #: days: points as close as this are one visit, as what a model lacks is the same for all of them
 VISIT = 0.01
+#: what points of a visit count beyond one: points**(1 - JOINT) visits**JOINT
+JOINT = 0.85
 #: points beyond this many widths (of the middle 95 per cent) are drawn in
 DRAWN = 1.5
 
@@ -27,7 +29,7 @@ class Waves:
     value : ndarray of float64, shape ``(n, p)``
         Over the band's spread, with a weighted mean of 0 in each band; 0 where masked.
     weight : ndarray of float64, shape ``(n, p)``
-        0 where masked; the others sum to the number of visits.
+        0 where masked; the others sum to the number of visits, about.
     band : ndarray of int, shape ``(n, p)``
         0 to ``bands - 1``.
     bands : int
@@ -116,7 +118,7 @@ def to_waves(days: np.ndarray, value: np.ndarray, error: np.ndarray, good: np.nd
     points = good.sum(1)
     first = np.where(good, days, np.inf).min(1, initial=np.inf)
     days = np.where(good, days - np.where(np.isfinite(first), first, 0.0)[:, None], 0.0)
-    visits = _visits(days, good)
+    visits = _visits(days, good) ** JOINT * points ** (1 - JOINT)
     weight *= (visits / np.maximum(weight.sum(1), 1e-300))[:, None]
     for b in range(bands):
         own = np.where(index == b, weight, 0.0)
