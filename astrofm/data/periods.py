@@ -28,6 +28,8 @@ MULTIPLES = {1: PEAKS, 2: 10, 3: 6}
 FIRST, SECOND = 4, 12
 #: periods in the second look
 FINALISTS = 4
+#: points of a cycle that tell something apart, where few cycles were seen
+CELLS = 10
 #: good points that a period takes at least, beyond one a band
 FEWEST = 5
 #: stars that are worked on together, and their points, padding included
@@ -158,12 +160,35 @@ def _search(waves: Waves, shortest: float, longest: np.ndarray) -> Periods:
     second, strength = _best_near(waves, frequency[..., None] + near[:, None], SECOND, 1 / longest)
     best = strength.argmax(1)
     row = np.arange(len(waves))
-    order = 1 + scores(waves, second[row, best][:, None], SECOND)[0][:, 0].argmax(1)
-    series = fit_series(waves, second[row, best], order, least=1 / longest)
+    chosen, order = _settle(waves, second[row, best], shortest)
+    series = fit_series(waves, chosen, order, least=1 / longest)
     lead = strength[row, best] - np.where(_related(second, second[row, best]), -np.inf, strength).max(1)
     return Periods(1 / series.frequency, series.frequency_err / series.frequency**2,
                    _false_alarm(series.left, waves, order, (last - first) / OVERSAMPLING), 1 - series.left, order, lead,
                    waves.points, series)
+
+
+def _settle(waves: Waves, best: np.ndarray, shortest: float) -> tuple[np.ndarray, np.ndarray]:
+    """Choose between a period and its half and third where few cycles were seen; frequency and harmonics, ``(n,)``.
+
+    Cycles differ, and points close in phase share what is left: of few cycles, points count as if there were `CELLS` a cycle.
+    """
+    trial = best[:, None] * np.array([1.0, 2.0, 3.0])
+    near = np.linspace(-0.12, 0.12, 5) / (OVERSAMPLING * waves.span[:, None])
+    frequency = (trial[..., None] + near[:, None] * (trial[..., None] > best[:, None, None])).reshape(len(best), -1)
+    count = np.minimum(1.0, CELLS * waves.span * best / waves.free)
+    chosen, order = best.copy(), np.zeros(len(best), np.int64)
+    whole = np.flatnonzero(count >= 1)
+    if len(whole):
+        order[whole] = 1 + scores(waves[whole], best[whole, None], SECOND)[0][:, 0].argmax(1)
+    few = np.flatnonzero(count < 1)
+    if len(few):
+        score, left = scores(waves[few], frequency[few], SECOND)
+        score += 0.5 * (waves.free * (1 - count))[few, None, None] * np.log(left) - np.log(frequency[few])[..., None]
+        score[frequency[few] > 1 / shortest] = -np.inf
+        place, harmonics = np.divmod(score.reshape(len(few), -1).argmax(1), SECOND)
+        chosen[few], order[few] = frequency[few, place], harmonics + 1
+    return chosen, order
 
 
 def _best_near(waves: Waves, frequency: np.ndarray, most: int,
