@@ -11,7 +11,7 @@ from .waves import Waves
 BINS = 128
 #: pseudo-observations that hold the first harmonic at 0, and the power of k by which those of harmonic k are more
 HELD, STEEP = 0.02, 3.0
-#: folded points at a time
+#: folded points, or bins, at a time
 MOST = 4_000_000
 
 
@@ -75,11 +75,12 @@ def scores(waves: Waves, frequency: np.ndarray, most: int) -> tuple[np.ndarray, 
         The part of the variance that is left.
     """
     n, c = frequency.shape
-    rows = max(1, MOST // max(c * waves.days.shape[1], 1))
+    size = max(waves.days.shape[1], BINS * waves.bands)
+    rows = max(1, MOST // max(c * size, 1))
     if rows < n:
         parts = [scores(waves[np.arange(k, min(k + rows, n))], frequency[k:k + rows], most) for k in range(0, n, rows)]
         return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
-    columns = max(1, MOST // max(waves.days.shape[1], 1))
+    columns = max(1, MOST // size)
     if columns < c:
         parts = [scores(waves, frequency[:, k:k + columns], most) for k in range(0, c, columns)]
         return np.concatenate([part[0] for part in parts], axis=1), np.concatenate([part[1] for part in parts], axis=1)

@@ -51,7 +51,7 @@ class Periods:
     harmonics : ndarray of int, shape ``(n,)``
         Of the series; 0 where there is no period.
     lead : ndarray of float64, shape ``(n,)``
-        log evidence over that of the next best period which is no half, double or third of it.
+        log evidence over that of the next best period which is no half, double or third of it; infinite where there is none.
     points : ndarray of int, shape ``(n,)``
         Good points.
     series : FourierSeries
