@@ -19,7 +19,7 @@ __citation__ = "astrofm developers, astrofm: foundation models for stars (softwa
 _PUBLIC = {
     "Card": "registry", "ModelCard": "registry", "hookimpl": "registry", "identify": "registry", "read": "registry",
     "Batch": "data", "Sample": "data", "light_curve": "data", "light_curves": "data",
-    "Model": "models", "load_model": "models",
+    "Model": "models", "load_model": "models", "light_curve_features": "models",
     "Index": "search", "build_index": "search",
     "search": None, "registry": None, "data": None, "interfaces": None, "models": None, "testing": None, "errors": None,
 }

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
 from ..data import Batch
-from ..errors import DataError
+from ..errors import DataError, UnknownNameError
 
 
 class Encoder(nn.Module, ABC):
@@ -97,18 +97,28 @@ class Encoder(nn.Module, ABC):
         """
         raise NotImplementedError(f"encoder {self.name!r} normalises nothing on pixels of its own")
 
-    def measure(self, batch: Batch) -> Mapping[str, torch.Tensor]:
+    def measure(self, batch: Batch, names: Collection[str]) -> Mapping[str, torch.Tensor]:
         """Give numbers of the stars themselves that heads may read beside the embedding, by name.
 
         Parameters
         ----------
         batch : Batch
-            Of tensors.
+            Of tensors; its ``meta`` is empty but for the ``unit``.
+        names : collection of str
+            What is wanted; nothing else is computed.
 
         Returns
         -------
         dict of str to Tensor, shape ``(n,)``
+            NaN where a star has too few points.
+
+        Raises
+        ------
+        UnknownNameError
+            This encoder measures nothing of a name.
         """
+        for name in names:
+            raise UnknownNameError(f"encoder {self.name!r} measures no {name!r}: give it to the head from outside")
         return {}
 
     def forward(self, batch: Batch) -> torch.Tensor:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy import units as u
 
-from ..data import Batch, Sample
+from ..data import Batch, Sample, curve_features
 from ..data.curves import COUNTS, Curves, join_curves, one_curve, pad_curves, settle, with_columns
 from ..data.times import tdb_time
 from ..errors import DataError, ReadError
@@ -174,6 +175,30 @@ class LightCurveInstrument(Instrument):
                             batch.band[row, :length], {key: column[row:row + 1] for key, column in columns.items()})
             series.append(self._series(curves))
         return series
+
+    def features(self, batch: Batch, names: Collection[str] | None = None, *, workers: int = 1) -> dict[str, np.ndarray]:
+        """Measure light curves: `astrofm.data.curve_features` in this instrument's bands and zero points.
+
+        Parameters
+        ----------
+        batch : Batch
+            Of this instrument.
+        names : collection of str, optional
+            Of `astrofm.data.FEATURES` and `astrofm.data.colour_features`; all by default.
+        workers : int
+            Threads.
+
+        Returns
+        -------
+        dict of str to ndarray of float64, shape ``(n,)``
+        """
+        if "unit" not in batch.meta:
+            batch = replace(batch, meta={**batch.meta, "unit": [self.unit.to_string()] * len(batch)})
+        zero_points = None
+        if self.unit != u.mag and set(self.bands) <= set(self.zero_points):
+            scale = 2.5 * np.log10(self.unit.to(self.zero_unit or self.unit))
+            zero_points = [self.zero_points[name] - scale for name in self.bands]
+        return curve_features(batch, names=names, bands=self.bands, zero_points=zero_points, workers=workers)
 
     def example(self, seed: int = 0) -> TimeSeries:
         """Make a pulsating star of 120 points in 200 days, the bands taking turns, under `example_meta`."""

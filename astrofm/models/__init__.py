@@ -2,10 +2,10 @@
 
 from importlib import import_module
 
-__all__ = ["ClassDistance", "Familiarity", "Model", "load_model", "read_card"]
+__all__ = ["ClassDistance", "Familiarity", "Model", "light_curve_features", "load_model", "read_card"]
 
-_HOMES = {"ClassDistance": "familiarity", "Familiarity": "familiarity", "Model": "model", "load_model": "store",
-          "read_card": "files"}
+_HOMES = {"ClassDistance": "familiarity", "Familiarity": "familiarity", "Model": "model",
+          "light_curve_features": "features", "load_model": "store", "read_card": "files"}
 
 
 def __getattr__(name: str):

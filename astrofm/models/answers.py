@@ -26,7 +26,7 @@ FEW_CLASSES = 40
 
 @dataclass(frozen=True)
 class Declared:
-    """One promised column: ``dtype`` is ``"str"``, ``"int64"``, ``"float32"`` or ``"bool"``."""
+    """One promised column: ``dtype`` is ``"str"``, ``"int64"``, ``"float32"``, ``"float64"`` or ``"bool"``."""
 
     name: str
     dtype: str
@@ -36,7 +36,7 @@ class Declared:
 
     def blank(self, n: int) -> np.ndarray:
         """Make ``n`` rows that say nothing: empty, NaN, True (= bad) or -1."""
-        fill = {"str": "", "int64": -1, "float32": np.nan, "bool": True}[self.dtype]
+        fill = {"str": "", "int64": -1, "float32": np.nan, "float64": np.nan, "bool": True}[self.dtype]
         return np.full((n, *self.shape), fill, dtype="U1" if self.dtype == "str" else self.dtype)
 
 

@@ -33,9 +33,11 @@ def extras_of(parts: Parts, batch: Batch, device: torch.device) -> dict[str, np.
     if not reading:
         return {}
     measured: Mapping[str, torch.Tensor] = {}
-    if any(extra.measured for head in reading.values() for extra in head.extras):
+    names = list(dict.fromkeys(extra.name for head in reading.values() for extra in head.extras if extra.measured))
+    if names:
+        unit = {"unit": batch.meta["unit"]} if "unit" in batch.meta else {}
         with torch.inference_mode():
-            measured = parts.encoder.measure(replace(batch, meta={}).tensors(device))
+            measured = parts.encoder.measure(replace(batch, meta=unit).tensors(device), names)
     found = {}
     for name, head in reading.items():
         columns = [measured[extra.name].cpu().numpy() if extra.measured else _column(extra, batch.meta, len(batch))

@@ -11,8 +11,8 @@ from astropy.table import Table
 from astropy.units import Quantity
 from torch import nn
 
-from ..data import Batch
-from ..errors import DataError, UnknownNameError
+from ..data import FEATURES, Batch
+from ..errors import DataError
 from ..interfaces.head import Extra
 from . import extras as beside
 from . import inputs
@@ -69,7 +69,7 @@ def gather(model: Model, data: Any, extras: Table | Mapping[str, Any] | Sequence
     if inputs.is_one_star(data):
         raise DataError("a head learns from many stars: give a list, a Batch or files")
     names, tables = _sorted(extras)
-    told = (*(Extra(name, measured=True) for name in names), *(extra for table in tables for extra in _columns(table)))
+    told = (*map(_measured, names), *(extra for table in tables for extra in _columns(table)))
     doubled = [extra.name for extra in told if [one.name for one in told].count(extra.name) > 1]
     if doubled:
         raise DataError(f"extra {doubled[0]!r} is given twice: name it once")
@@ -85,12 +85,7 @@ def gather(model: Model, data: Any, extras: Table | Mapping[str, Any] | Sequence
     def verb(batch: Batch) -> dict[str, np.ndarray]:
         values = {"embedding": model.core.embed(batch)}
         if told:
-            try:
-                values["beside"] = beside.extras_of(parts, batch, model.device)[TO_BE]
-            except KeyError as error:
-                measures = ", ".join(model.encoder.measure(batch[:1].tensors(model.device))) or "nothing"
-                raise UnknownNameError(f"encoder {model.encoder.name!r} measures no {error}; it measures "
-                                       f"{measures}") from error
+            values["beside"] = beside.extras_of(parts, batch, model.device)[TO_BE]
         return values
 
     found = inputs.work(data, verb, prepare)
@@ -102,6 +97,12 @@ def gather(model: Model, data: Any, extras: Table | Mapping[str, Any] | Sequence
         for name, value in values.items():
             arrays[name][piece.rows] = value
     return Given(arrays["embedding"], arrays["beside"], told)
+
+
+def _measured(name: str) -> Extra:
+    feature = FEATURES.get(name)
+    return Extra(name, measured=True) if feature is None else Extra(name, feature.unit, measured=True,
+                                                                    description=feature.description)
 
 
 def _sorted(extras: Any) -> tuple[list[str], list[Any]]:

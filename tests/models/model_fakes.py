@@ -56,8 +56,9 @@ LABELS = [{"name": "teff", "unit": "K", "low": 3000.0, "high": 9000.0, "centre":
 
 @hookimpl
 def astrofm_instruments():
-    """Offer both, as a plugin would."""
-    return [Card("wide", "model_fakes:Wide", "a fake"), Card("coarse", "model_fakes:Coarse", "a fake")]
+    """Offer both, and a photometer, as a plugin would."""
+    return [Card("wide", "model_fakes:Wide", "a fake"), Card("coarse", "model_fakes:Coarse", "a fake"),
+            Card("fake-photometer", "astrofm.testing:FakePhotometer", "a fake")]
 
 
 def make_model(**card):

@@ -9,7 +9,7 @@ from astropy import units as u
 from astropy.table import MaskedColumn, Table
 
 from astrofm.data import collate
-from astrofm.errors import DataError
+from astrofm.errors import DataError, UnknownNameError
 from astrofm.models import Model
 from astrofm.nn.heads import ClassHead
 from astrofm.nn.plain import ExtraClassHead, PlainAligner
@@ -93,3 +93,28 @@ def test_no_star_and_a_saved_model(model, tmp_path):
     one, other = model.predict(stars(period=2.0)), again.predict(stars(period=2.0))
     assert one["variable_class_probability"].tolist() == other["variable_class_probability"].tolist()
     assert [extra.name for extra in again.heads["extra"].extras] == ["period", "amplitude"]
+
+
+def test_features_are_measured_where_a_head_asks(model, instruments, monkeypatch):
+    asked = [{"name": "log_period", "measured": True}, {"name": "skew", "measured": True}]
+    heads = {"features": ExtraClassHead(dim=8, extras=asked, hidden=[16]).eval()}
+    encoder, card = model.core.parts.encoder, {"name": "small"}
+    measuring = Model(encoder, PlainAligner(dim=8), heads, card=card).to("cpu", precision="float32")
+    fake = FakePhotometer()
+    few = fake.sample(fake.example(1)[:10:2])
+    table = measuring.predict([*stars(), few])
+    assert table["flags"].tolist() == ["", "", "", "missing:log_period"] and (table["variable_class"][:3] != "").all()
+    periodless = {"skew": ExtraClassHead(dim=8, extras=asked[1:], hidden=[16]).eval()}
+    monkeypatch.setattr("astrofm.data.features.periods_of", lambda *a, **k: pytest.fail("a period was searched"))
+    other = Model(encoder, PlainAligner(dim=8), periodless, card=card).to("cpu", precision="float32")
+    assert not any(other.predict(stars())["flags"])
+
+
+def test_what_a_head_reads_is_the_feature_itself(model, instruments):
+    batch = collate(stars())
+    encoder = model.core.parts.encoder
+    found = encoder.measure(batch.tensors(), ["amplitude", "period", "colour_B_R"])
+    assert list(found) == ["amplitude", "period", "colour_B_R"]
+    np.testing.assert_array_equal(found["period"], FakePhotometer().features(batch)["period"])
+    with pytest.raises(UnknownNameError, match="did you mean 'period'"):
+        encoder.measure(batch.tensors(), ["periods"])

@@ -1,0 +1,263 @@
+"""Named numbers of light curves: what heads read beside an embedding, and the baseline that a model has to beat."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import DataError, UnknownNameError
+from . import shapes, statistics
+from .brightness import Packed, main_band, pack, to_asinh_magnitude
+from .buckets import length_buckets, used_lengths
+from .periods import SHORTEST, Periods, periods_of
+from .sample import Batch
+from .waves import to_waves
+
+#: stars that are worked on together, and their points, padding included
+STARS, POINTS = 256, 500_000
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A number that is measured on a light curve.
+
+    Parameters
+    ----------
+    name : str
+    unit : str
+        astropy unit string.
+    description : str
+    """
+
+    name: str
+    unit: str
+    description: str
+
+
+_MAIN = [
+    ("points_all", "", "good points in all bands"), ("bands", "", "bands with a good point"),
+    ("negative", "", "part of the good points whose flux is not positive"),
+    ("points", "", "good points in the main band, which is that of most points"),
+    ("median", "mag", "median magnitude; NaN where fluxes have no zero point"),
+    ("std", "mag", "standard deviation"), ("robust_std", "mag", "1.4826 median absolute deviations"),
+    ("amplitude_90", "mag", "95th less 5th percentile"), ("range", "mag", "faintest less brightest point"),
+    ("ratio_20", "", "60th less 40th percentile, over amplitude_90"),
+    ("ratio_50", "", "75th less 25th percentile, over amplitude_90"),
+    ("ratio_80", "", "90th less 10th percentile, over amplitude_90"),
+    ("faint_tail", "", "faintest point less 95th percentile, over amplitude_90"),
+    ("bright_tail", "", "5th percentile less brightest point, over amplitude_90"),
+    ("asymmetry", "", "95th and 5th percentile less twice the median, over amplitude_90"),
+    ("skew", "", "skewness of the sample (G1)"), ("kurtosis", "", "excess kurtosis of the sample (G2)"),
+    ("beyond_1_std", "", "part of the points more than a standard deviation from the mean"),
+    ("chi2", "", "reduced chi-square of a constant star"), ("excess", "mag", "standard deviation beyond that of the errors"),
+    ("mean_error", "mag", "root mean square error"),
+    ("stetson_j", "", "Stetson's J of consecutive points (Stetson 1996, PASP 108, 851)"),
+    ("stetson_k", "", "Stetson's K (Stetson 1996, PASP 108, 851)"),
+    ("time_base", "d", "from the first point to the last"), ("cadence", "d", "median time between points"),
+    ("longest_gap", "", "longest time without a point, over the time base"),
+    ("duty_cycle", "", "part of a hundred equal stretches of time that have a point"),
+    ("von_neumann", "", "mean square of successive differences over the variance (von Neumann 1941)"),
+    ("trend", "mag / d", "slope of a straight line"), ("trend_explained", "", "part of the variance that the line explains"),
+    ("cusum", "", "range of the sum of deviations, over points and standard deviation"),
+    ("sign_changes", "", "part of the steps between points that cross the mean"),
+    *((f"structure_{name}", "", f"scatter of points {text} apart, over that of all points")
+      for name, text in zip(statistics.SPANS, ("up to 0.03 d", "0.03 to 0.5 d", "0.5 to 10 d", "10 to 200 d", "over 200 d"),
+                            strict=True)),
+    ("structure_slope", "", "slope of log scatter by log lag"),
+]
+_PERIOD = [
+    ("period", "d", "period"), ("period_err", "d", "one-sigma error of the period, if the cycle is the right one"),
+    ("log_period", "", "log10 of the period in days"), ("log_period_err", "", "log10 of its relative error"),
+    ("period_log_fap", "", "log10 of the false-alarm probability"),
+    ("period_explained", "", "part of the variance that the Fourier series at the period explains"),
+    ("period_harmonics", "", "harmonics of that series"),
+    ("period_lead", "", "log evidence of the period over that of the next, unrelated one"),
+    ("period_cycles", "", "log10 of the cycles in the time base"),
+    ("period_amplitude", "mag", "faintest less brightest point of the series"),
+    ("rise_fraction", "", "part of the cycle from its faintest to its brightest point"),
+    ("steepest_rise", "", "steepest slope to brighter, over the amplitude a cycle"),
+    ("faint_width", "", "part of the cycle that is fainter than halfway"),
+    ("bright_width", "", "part of the cycle in the brightest quarter of the amplitude"),
+    ("fourier_amplitude", "mag", "amplitude of the first of four harmonics"),
+    *((f"r{k}1", "", f"amplitude of harmonic {k} over that of the first") for k in range(2, shapes.HARMONICS + 1)),
+    *((f"phi{k}1_{wave}", "", f"{wave} of the phase of harmonic {k} less {k} times that of the first (Simon & Lee 1981)")
+      for k in range(2, shapes.HARMONICS + 1) for wave in ("sin", "cos")),
+    ("explained_double", "", "as period_explained, of 10 harmonics at twice the period"),
+    ("minima_difference", "", "depth of the two minima of the double period, their difference over the amplitude"),
+    ("maxima_difference", "", "the same for its two maxima"),
+    ("minima_ratio", "", "depth below the median of the shallower minimum over that of the deeper"),
+    *((f"{fold}_{kind}", "", text + when) for fold, when in (("fold", "the period"), ("fold_double", "twice the period"))
+      for kind, text in (("filled", "part of 24 bins of phase that have a point, at "),
+                         ("von_neumann", "sum of squared successive differences over that of deviations, folded at "))),
+    *((f"fold_{k:02d}", "", f"magnitude {k}/24 of a period behind greatest light, about the mean, over the amplitude")
+      for k in range(shapes.BINS)),
+    *((f"fold_double_{k:02d}", "", f"magnitude {k}/24 of twice the period behind least light, as fold")
+      for k in range(shapes.BINS)),
+]
+#: what `curve_features` measures of every star, by name
+FEATURES: Mapping[str, Feature] = {name: Feature(name, unit, text) for name, unit, text in (*_MAIN, *_PERIOD)}
+#: those that take the search of a period
+PERIODIC = frozenset(name for name, _, _ in _PERIOD)
+
+
+def colour_features(bands: Sequence[str]) -> dict[str, Feature]:
+    """List the features that depend on an instrument's bands: a colour and a ratio of amplitudes for neighbouring ones."""
+    found = {}
+    for one, two in zip(bands[:-1], bands[1:], strict=True):
+        found[f"colour_{one}_{two}"] = Feature(f"colour_{one}_{two}", "mag", f"median magnitude in {one} less that in {two}")
+        found[f"amplitude_ratio_{one}_{two}"] = Feature(
+            f"amplitude_ratio_{one}_{two}", "", f"log10 of the spread in {one} over that in {two}")
+    return found
+
+
+def curve_features(batch: Batch, *, names: Collection[str] | None = None, magnitudes: bool | None = None,
+                   bands: Sequence[str] = (), zero_points: Sequence[float] | None = None, shortest: float = SHORTEST,
+                   longest: float | None = None, workers: int = 1) -> dict[str, np.ndarray]:
+    """Measure light curves, those of every instrument in magnitudes.
+
+    Parameters
+    ----------
+    batch : Batch
+        Light curves.
+    names : collection of str, optional
+        Features that are wanted; all by default. Where none of them needs a period, none is searched.
+    magnitudes : bool, optional
+        Values are magnitudes; otherwise fluxes. By default ``meta["unit"]`` says so, an empty one being relative flux.
+    bands : sequence of str, optional
+        Names, for colours and ratios of amplitudes: see `colour_features`.
+    zero_points : sequence of float, optional
+        Magnitude of one unit of flux in each band; without, and for relative flux, there are no colours and no median.
+    shortest, longest, workers
+        As for `astrofm.data.periods.find_periods`.
+
+    Returns
+    -------
+    dict of str to ndarray of float64, shape ``(n,)``
+        By the names of `FEATURES` and `colour_features`; NaN where a star has too few points.
+
+    Raises
+    ------
+    DataError
+        The batch holds no light curves, or does not say whether they are magnitudes.
+    UnknownNameError
+        No feature has one of the names.
+    """
+    if batch.coordinate.ndim == 1:
+        raise DataError(f"the stars of {batch.instrument!r} share one grid: features are those of light curves")
+    kinds = _kinds(batch, magnitudes, zero_points is not None)
+    known = FEATURES | colour_features(bands)
+    for name in names or ():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise UnknownNameError(f"no feature of light curves is called {name!r}"
+                                   + (f": did you mean {near[0]!r}?" if near else "; astrofm.data.FEATURES lists them"))
+    found = {name: np.full(len(batch), np.nan) for name in (known if names is None else names)}
+    search = (shortest, longest, workers) if set(found) & PERIODIC else None
+    good = ~np.asarray(batch.mask)
+    for group in _groups(used_lengths(batch)):
+        for kind in np.unique(kinds[group]):
+            rows = group[kinds[group] == kind]
+            part = _measure(batch, rows, good, str(kind), bands, zero_points if kind == "flux" else None, search)
+            for name in found:
+                if name in part:
+                    found[name][rows] = part[name]
+    return found
+
+
+def _groups(lengths: np.ndarray) -> list[np.ndarray]:
+    groups = []
+    for group in length_buckets(lengths, size=STARS):
+        stars = max(1, POINTS // max(int(lengths[group].max()), 1))
+        groups += [group[first:first + stars] for first in range(0, len(group), stars)]
+    return groups
+
+
+def _kinds(batch: Batch, magnitudes: bool | None, calibrated: bool) -> np.ndarray:
+    """Say of each star what its values are: "mag", "flux" (calibrated) or "relative"."""
+    if magnitudes is not None:
+        return np.full(len(batch), "mag" if magnitudes else "flux" if calibrated else "relative")
+    if "unit" not in batch.meta:
+        raise DataError(f'the batch of {batch.instrument!r} does not say whether its values are magnitudes or fluxes: say '
+                        'magnitudes=True or False')
+    kinds = {"mag": "mag", "": "relative"}
+    return np.array([kinds.get(str(unit), "flux" if calibrated else "relative") for unit in batch.meta["unit"]], dtype=str)
+
+
+def _measure(batch: Batch, rows: np.ndarray, good: np.ndarray, kind: str, bands: Sequence[str],
+             zero_points: Sequence[float] | None, search: tuple | None) -> dict[str, np.ndarray]:
+    length = max(int(good[rows].any(0).nonzero()[0].max(initial=0)) + 1, 1)
+    days, value, error, good = (np.asarray(array)[rows, :length]
+                                for array in (batch.coordinate, batch.value, batch.error, good))
+    band = None if batch.band is None else np.asarray(batch.band)[rows, :length].astype(np.int64)
+    n = len(rows)
+    negative = np.zeros(n) if kind == "mag" else (good & (value <= 0)).sum(1)
+    calibrated = kind != "relative"
+    if kind != "mag":
+        value, error = to_asinh_magnitude(value, error, good, band, zero_points)
+    count = good.sum(1)
+    main = main_band(band, good)
+    points = pack(days, value, error, good if band is None else good & (band == main[:, None]))
+    found = statistics.statistics(points)
+    if not calibrated:
+        found["median"] = np.full(n, np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found["negative"] = np.where(count > 0, negative / count, np.nan)
+    found["points_all"], found["bands"] = count.astype(float), _bands(band, good).sum(1).astype(float)
+    found.update(_colours(days, value, error, good, band, bands, calibrated))
+    if search is not None:
+        found.update(_periodic(days, value, error, good, band, main, points, search))
+    return found
+
+
+def _bands(band: np.ndarray | None, good: np.ndarray) -> np.ndarray:
+    if band is None:
+        return good.any(1)[:, None]
+    return np.stack([(good & (band == b)).any(1) for b in range(int(band[good].max(initial=0)) + 1)], axis=1)
+
+
+def _colours(days: np.ndarray, value: np.ndarray, error: np.ndarray, good: np.ndarray, band: np.ndarray | None,
+             bands: Sequence[str], calibrated: bool) -> dict[str, np.ndarray]:
+    if len(bands) < 2:
+        return {}
+    each = []
+    for place in range(len(bands)):
+        own = pack(days, value, error, good & (False if band is None else band == place))
+        found = statistics.quantiles(own, own.value)
+        each.append((found[:, statistics.PERCENTILES.index(50)], _spread(own)))
+    columns = {}
+    for k, (one, two) in enumerate(zip(bands[:-1], bands[1:], strict=True)):
+        columns[f"colour_{one}_{two}"] = each[k][0] - each[k + 1][0] if calibrated else np.full(len(value), np.nan)
+        columns[f"amplitude_ratio_{one}_{two}"] = each[k][1] - each[k + 1][1]
+    return columns
+
+
+def _spread(own: Packed) -> np.ndarray:
+    """Give log10 of the standard deviation, beyond that of the noise; NaN for fewer than three points."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean, noise = own.mean(own.value), own.mean(own.error**2)
+        variance = own.mean(np.where(own.there, own.value - np.nan_to_num(mean)[:, None], 0.0) ** 2, less=1)
+        spread = 0.5 * np.log10(np.maximum(variance - noise, 0.1 * variance))
+    return np.where((own.count > 2) & np.isfinite(spread), spread, np.nan)
+
+
+def _periodic(days: np.ndarray, value: np.ndarray, error: np.ndarray, good: np.ndarray, band: np.ndarray | None,
+              main: np.ndarray, points: Packed, search: tuple) -> dict[str, np.ndarray]:
+    waves = to_waves(days, value, error, good, band)
+    shortest, longest, workers = search
+    periods: Periods = periods_of(waves, shortest=shortest, longest=longest, workers=workers)
+    used = np.zeros(1, np.int64) if band is None else np.unique(band[good])
+    place = np.minimum(np.searchsorted(used, main), waves.bands - 1)
+    first = np.where(good, days, np.inf).min(1, initial=np.inf)
+    since = points.days - np.where(np.isfinite(first), first, 0.0)[:, None]
+    points = Packed(np.where(points.there, since, 0.0), points.value, points.error, points.there, points.count)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = {"period": periods.period, "period_err": periods.period_err,
+                 "log_period": np.log10(periods.period),
+                 "log_period_err": np.log10(periods.period_err / periods.period),
+                 "period_log_fap": periods.log_fap, "period_explained": periods.explained,
+                 "period_harmonics": np.where(periods.harmonics > 0, periods.harmonics, np.nan), "period_lead":
+                 np.minimum(periods.lead, 1e3), "period_cycles": np.log10(waves.span / periods.period)}
+    return {**found, **shapes.shapes(points, place, waves, periods)}
