@@ -40,14 +40,6 @@ def light_curve_features(light_curves: Any, names: Collection[str] | None = None
         A single star, or a batch, that holds no light curve.
     UnknownNameError
         No feature has one of the names.
-
-    Examples
-    --------
-    >>> import astrofm
-    >>> from astrofm.testing import FakePhotometer
-    >>> star = FakePhotometer().example()
-    >>> star.meta["instrument"] = "fake-photometer"
-    >>> table = astrofm.light_curve_features(star, ["period", "amplitude_90"])      # doctest: +SKIP
     """
     seen: dict[str, Any] = {}
 
