@@ -67,8 +67,8 @@ class AnyCadenceEncoder(Encoder):
         super().__init__(dim=dim, depth=depth, heads=heads, hidden=hidden, patch=patch, length=length, folded=folded,
                          fastest=fastest, bands=bands)
         if patch < 1 or length < patch or folded % BINS or folded < 0:
-            raise ValueError(f"a patch has a point at least, a light curve a patch, and the folded curve a multiple of {BINS} "
-                             f"bins: not {patch}, {length} and {folded}")
+            raise ValueError("a patch has a point at least, a light curve a patch, and the folded curve a multiple of "
+                             f"{BINS} bins: not {patch}, {length} and {folded}")
         self.dim, self.patch, self.length, self.folded = dim, patch, length, folded
         self.fastest, self.bands = fastest, bands
         self.enter = nn.Linear(patch * 5 + 2, dim)

@@ -15,6 +15,8 @@ from .ragged import percentiles
 
 #: numbers of a star beside its points, and of a point, in `PackedCurves.numbers`
 HEADER, POINT = 3, 5
+#: what there is of each point
+ARRAYS = ("days", "value", "error", "wave", "there")
 #: smallest error, mag: a point without one is not there
 LEAST = 1e-6
 
@@ -56,7 +58,7 @@ class PackedCurves:
         return PackedCurves(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
     def numbers(self) -> torch.Tensor:
-        """Give everything as float32, shape ``(n, 3 + 5 p)``; days as two numbers, so that none is lost."""
+        """Give everything as float32, shape ``(n, 3 + 5 p)``; days as two numbers, good to a microsecond."""
         high = self.days.float()
         points = torch.stack([high, (self.days - high.double()).float(), self.value, self.error, self.wave], 1)
         points = torch.where(self.there[:, None], points, 0.0)
@@ -71,11 +73,12 @@ class PackedCurves:
                    numbers[:, 2].double())
 
     def dense(self) -> PackedCurves:
-        """Bring the points that are there to the front, in order, and leave out room that none needs."""
-        order = (~self.there).to(torch.uint8).argsort(dim=1, stable=True)
-        order = order[:, : max(int(self.there.sum(1).max()) if len(self) else 1, 1)]
-        return replace(self, **{name: getattr(self, name).gather(1, order)
-                                for name in ("days", "value", "error", "wave", "there")})
+        """Bring the points that are there to the front, in order, and leave out room that none needs but for two points."""
+        need = max(int(self.there.sum(1).max()) if len(self) else 0, 2)
+        order = (~self.there).to(torch.uint8).argsort(dim=1, stable=True)[:, :need]
+        found = {name: getattr(self, name).gather(1, order) for name in ARRAYS}
+        more = need - order.shape[1]
+        return replace(self, **{name: torch.nn.functional.pad(x, (0, more)) if more else x for name, x in found.items()})
 
     def rebased(self) -> PackedCurves:
         """Count days from each star's first point that is there."""

@@ -14,6 +14,8 @@ CELLS = 3
 LONGEST, AT_ONCE = 2**21, 2**22
 #: peaks that harmonics are fitted at, places around each and then around the best, and harmonics
 PEAKS, AROUND, AGAIN, HARMONICS = 8, 3, 9, 3
+#: variance over mean square of what varies by no more than single precision's last digit
+ROUNDED = 1e-13
 #: points and frequencies that are fitted at a time
 FITTED = 200_000
 
@@ -46,11 +48,12 @@ def find_periods(days: torch.Tensor, value: torch.Tensor, weight: torch.Tensor, 
     total = weight.sum(1, keepdim=True).clamp_min(1e-300)
     weight = weight / total
     value = torch.where(counted, value.double(), 0.0)
+    size = (weight * value**2).sum(1)
     value = torch.where(counted, value - (weight * value).sum(1, keepdim=True), 0.0)
     variance = (weight * value**2).sum(1)
     span = torch.where(counted, days, 0.0).amax(1)
     period, power = torch.zeros_like(span), torch.zeros_like(span)
-    usable = (counted.sum(1) >= 10) & (span > 0) & (variance > 0)
+    usable = (counted.sum(1) >= 10) & (span > 0) & (variance > ROUNDED * size)
     cells = (CELLS * FINE * fastest * span).clamp(64, LONGEST).log2().ceil().long()
     for size in torch.unique(cells[usable]).tolist():
         rows = (usable & (cells == size)).nonzero()[:, 0]

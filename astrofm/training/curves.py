@@ -17,7 +17,7 @@ from ..interfaces.encoder import Encoder
 from ..nn.blocks import attend
 from ..nn.cadence import AnyCadenceEncoder, fold
 from ..nn.coordinates import TimeEncoding
-from ..nn.packed import PackedCurves
+from ..nn.packed import ARRAYS, PackedCurves
 from ..nn.ragged import percentiles
 from .loop import Loss
 from .objective import Objective
@@ -66,8 +66,7 @@ class CurveObjective(Objective):
         if not bool(curves.there.any(1).all()):
             raise DataError("a light curve has no good point, or fluxes whose median is not positive")
         more = length - curves.days.shape[1]
-        curves = replace(curves, **{name: F.pad(getattr(curves, name), (0, more))
-                                    for name in ("days", "value", "error", "wave", "there")})
+        curves = replace(curves, **{name: F.pad(getattr(curves, name), (0, more)) for name in ARRAYS})
         told = [_column(batch, name) for name in self.columns]
         return torch.cat([torch.stack(told, 1) if told else curves.value[:, :0], curves.numbers()], 1)
 

@@ -10,6 +10,7 @@ import torch
 
 from ..errors import DataError
 from ..nn.packed import PackedCurves
+from ..nn.ragged import percentiles
 
 #: points that a view leaves of a star that has so many
 FEWEST = 12
@@ -89,8 +90,6 @@ class AddNoise:
     chance: float = 0.5
 
     def __call__(self, curves: PackedCurves, generator: torch.Generator | None = None) -> PackedCurves:
-        from ..nn.ragged import percentiles
-
         usual = percentiles(curves.error.double(), curves.there, (50.0,))[0].nan_to_num().float()
         more = self.high * _random(curves, 1, generator) * usual * (_random(curves, 1, generator) < self.chance)
         noise = torch.randn(curves.value.shape, generator=generator, device=curves.value.device)
@@ -220,8 +219,8 @@ class ForgetWavelength:
 
 
 #: the views that recipes name
-VIEWS: dict[str, type] = {"overlap": Overlap, "thin": Thin, "drop-band": DropBand, "add-noise": AddNoise, "resample": Resample,
-                          "shift": Shift, "scale": Scale, "misjudge": Misjudge, "forget-wavelength": ForgetWavelength}
+VIEWS: dict[str, type] = {"overlap": Overlap, "thin": Thin, "drop-band": DropBand, "add-noise": AddNoise,
+                          "resample": Resample, "shift": Shift, "scale": Scale, "misjudge": Misjudge, "forget-wavelength": ForgetWavelength}
 
 
 def compose(views: Sequence[Mapping[str, Any]]) -> Callable[..., PackedCurves]:
