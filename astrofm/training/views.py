@@ -219,8 +219,9 @@ class ForgetWavelength:
 
 
 #: the views that recipes name
-VIEWS: dict[str, type] = {"overlap": Overlap, "thin": Thin, "drop-band": DropBand, "add-noise": AddNoise,
-                          "resample": Resample, "shift": Shift, "scale": Scale, "misjudge": Misjudge, "forget-wavelength": ForgetWavelength}
+VIEWS: dict[str, type] = {
+    "overlap": Overlap, "thin": Thin, "drop-band": DropBand, "add-noise": AddNoise, "resample": Resample, "shift": Shift,
+    "scale": Scale, "misjudge": Misjudge, "forget-wavelength": ForgetWavelength}
 
 
 def compose(views: Sequence[Mapping[str, Any]]) -> Callable[..., PackedCurves]:

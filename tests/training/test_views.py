@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from astrofm.data import Batch, collate
+from astrofm.data.curves import Curves, pad_curves, settle
 from astrofm.errors import DataError
 from astrofm.models import Model
 from astrofm.models.learn import learn, make
@@ -276,3 +277,24 @@ def test_another_encoder_is_refused(tmp_path):
     path.write_text(text)
     with pytest.raises(DataError, match="any-cadence"):
         make(read_recipe(path))
+
+
+def test_the_loss_falls_on_real_light_curves(shared_data, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = parquet.read_table(shared_data / "asas/acvs_light_curves.parquet")
+    table = table.take(list(range(0, len(table), 40)))
+    columns = [np.concatenate([np.asarray(x, float) for x in table[name].to_pylist()])
+               for name in ("hjd", "vmag", "vmag_err")]
+    sizes = [len(x) for x in table["hjd"].to_pylist()]
+    names = table["asas_id"].to_pylist()
+    curves = Curves(np.concatenate([[0], np.cumsum(sizes)]), np.zeros(len(names)), *columns, columns[1] > 29,
+                    np.zeros(sum(sizes), np.int16), {"id": names, "star": names, "unit": ["mag"] * len(names)})
+    writer = ShardWriter(tmp_path / "data", {"source": "test"})
+    writer.write([pad_curves(settle(curves), "robot")], done=1)
+    writer.finish()
+    told = recipe(tmp_path, "masked-points", 60)
+    told = replace(told, instruments=("robot",))
+    learn(told, ShardedData.open(tmp_path / "data"), tmp_path / "run", progress=lambda line: None)
+    rows = list(csv.DictReader((tmp_path / "run/log.csv").read_text().splitlines()))
+    first, last = (np.mean([float(row["loss"]) for row in some]) for some in (rows[:3], rows[-3:]))
+    assert last < first - 0.1, (first, last)
