@@ -19,6 +19,7 @@ from ..nn.cadence import AnyCadenceEncoder, fold
 from ..nn.coordinates import TimeEncoding
 from ..nn.packed import ARRAYS, PackedCurves
 from ..nn.ragged import percentiles
+from ..registry import cards
 from .loop import Loss
 from .objective import Objective
 from .views import FEWEST, compose
@@ -50,7 +51,8 @@ class CurveObjective(Objective):
 
     @property
     def described(self) -> tuple[str, ...]:
-        return ()
+        offered = cards("instruments")  # a data set may have light curves of surveys that no plugin knows
+        return tuple(name for name in self.instruments if name in offered)
 
     @property
     def seen_by(self) -> Any:
