@@ -57,6 +57,8 @@ class LightCurveInstrument(Instrument):
     zero_points: Mapping[str, float] = {}
     #: unit of flux of `zero_points`; by default `unit`, or jansky where that is the magnitude
     zero_unit: u.UnitBase | None = None
+    #: effective wavelength of each band (Angstrom), where it is known
+    wavelengths: Mapping[str, float] = {}
     #: ``meta`` of the example
     example_meta: Mapping[str, Any] = {}
 

@@ -55,7 +55,7 @@ def learn(recipe: Recipe, data: ShardedData, folder: Path, *, start: Sequence[Pa
     objective = make(recipe, start)
     encoder, aligner = objective.encoder, objective.aligner
     seen = _seen(recipe, objective, data, folder, team, progress)
-    learned, checked = _stars(recipe, data, seen)
+    learned, checked = _stars(recipe, data, seen, partial=objective.partial)
     progress(f"{len(learned):,} stars to learn from, {len(checked):,} to check on; "
              f"{sum(p.numel() for p in objective.modules.parameters() if p.requires_grad):,} weights learn")
     for part in (encoder, aligner):
@@ -63,7 +63,7 @@ def learn(recipe: Recipe, data: ShardedData, folder: Path, *, start: Sequence[Pa
     objective.modules.to(device)
 
     def draw(rows: np.ndarray) -> list[torch.Tensor]:
-        return [torch.from_numpy(array[rows[:, k]]).to(device) for k, array in enumerate(seen)]
+        return [torch.from_numpy(_taken(array, rows[:, k])).to(device) for k, array in enumerate(seen)]
 
     def losses(step: int, piece: int) -> Loss:
         rows = stars_of_step(len(learned), recipe.stars, step, seed=recipe.seed)
@@ -140,7 +140,7 @@ def stars_of_step(count: int, stars: int, step: int, *, seed: int) -> np.ndarray
 
 def _seen(recipe: Recipe, objective: Objective, data: ShardedData, folder: Path, team: Team,
           progress: Callable[[str], None]) -> list[np.ndarray]:
-    key = json.dumps([recipe.objective, recipe.encoder], sort_keys=True)
+    key = json.dumps(objective.seen_by or [recipe.objective, recipe.encoder], sort_keys=True)
     for turn in (True, False):  # one process prepares, the others wait and find it done
         if team.first is turn:
             found = [keep_seen(data, name, objective.see, folder / "seen", key=key, progress=progress)
@@ -149,17 +149,25 @@ def _seen(recipe: Recipe, objective: Objective, data: ShardedData, folder: Path,
     return found
 
 
-def _stars(recipe: Recipe, data: ShardedData, seen: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Give the rows of the stars to learn from and of those to check on."""
+def _taken(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Take rows; those of stars that were not seen, -1, are NaN."""
+    taken = array[rows]
+    taken[rows < 0] = np.nan
+    return taken
+
+
+def _stars(recipe: Recipe, data: ShardedData, seen: Sequence[np.ndarray], *,
+           partial: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Give the rows of the stars to learn from and of those to check on; -1 where an instrument did not see a star."""
     cut = recipe.test + recipe.valid
     found = []
     for low, high in ((cut, 1.0), (recipe.test, cut)):
-        rows = data.rows(recipe.instruments, low=low, high=high)
-        good = np.ones(len(rows), bool)
-        for k, array in enumerate(seen):
-            good &= np.concatenate([np.isfinite(array[rows[at: at + 4096, k]]).all(axis=1)
-                                    for at in range(0, len(rows), 4096)] or [np.zeros(0, bool)])
-        found.append(rows[good])
+        rows = data.rows(recipe.instruments, low=low, high=high, partial=partial)
+        good = np.stack([np.concatenate([np.isfinite(_taken(array, rows[at: at + 4096, k])).all(axis=1)
+                                         for at in range(0, len(rows), 4096)] or [np.zeros(0, bool)])
+                         for k, array in enumerate(seen)], axis=1)
+        rows = np.where(good, rows, -1)
+        found.append(rows[good.any(axis=1) if partial else good.all(axis=1)])
     if len(found[0]) < recipe.stars:
         raise DataError(f"{data.folder} has {len(found[0])} stars of {' and '.join(recipe.instruments)} to learn from, the "
                         f"recipe takes {recipe.stars} a step: sample more, or take fewer")

@@ -21,6 +21,9 @@ def astrofm_encoders() -> list[Card]:
             Card("points", "astrofm.nn.points:PointEncoder",
                  "light curves of any cadence and length, as points or patches that know time, band and error",
                  "arXiv:1706.03762", _LICENSE),
+            Card("any-cadence", "astrofm.nn.cadence:AnyCadenceEncoder",
+                 "light curves of any survey: points, the curve folded at its period, and numbers of the star",
+                 "1989ApJ...338..277P", _LICENSE),
             Card("named-quantities", "astrofm.nn.quantities:NamedQuantities",
                  "whatever is known of a star by name: coefficients, colours, labels", "arXiv:2308.10944", _LICENSE)]
 
@@ -58,11 +61,18 @@ def astrofm_heads() -> list[Card]:
 
 @hookimpl
 def astrofm_objectives() -> list[Card]:
-    """Offer labels and quantities asked of tokens."""
+    """Offer labels and quantities asked of tokens, and what is learned of light curves."""
     return [Card("asked-labels", "astrofm.training.asked:AskedLabels", "labels of spectra from random pixels of them",
                  "arXiv:2411.04750", _LICENSE),
             Card("asked-quantities", "astrofm.training.asked_quantities:AskedQuantities",
-                 "any quantity of a star from any others", "arXiv:2308.10944", _LICENSE)]
+                 "any quantity of a star from any others", "arXiv:2308.10944", _LICENSE),
+            Card("contrastive-views", "astrofm.training.curves:ContrastiveViews", "views of a star's light curves are alike",
+                 "arXiv:1807.03748", _LICENSE),
+            Card("masked-points", "astrofm.training.curves:MaskedPoints", "hidden points of light curves from the others",
+                 "", _LICENSE),
+            Card("variable-stars", "astrofm.training.variables:VariableStars",
+                 "views are alike, hidden points can be told, and of simulated stars class, period and amplitude", "",
+                 _LICENSE)]
 
 
 @hookimpl

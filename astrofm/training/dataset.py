@@ -83,8 +83,15 @@ class ShardedData:
         """Whose spectra there are."""
         return tuple(self.files)
 
-    def rows(self, instruments: Sequence[str], *, low: float = 0.0, high: float = 1.0) -> np.ndarray:
+    def rows(self, instruments: Sequence[str], *, low: float = 0.0, high: float = 1.0, partial: bool = False) -> np.ndarray:
         """Give the rows of stars that all the instruments saw, and whose `part_of` is in ``[low, high)``.
+
+        Parameters
+        ----------
+        instruments : sequence of str
+        low, high : float
+        partial : bool
+            Stars that any of the instruments saw count; the rows of those that did not are -1.
 
         Returns
         -------
@@ -105,6 +112,10 @@ class ShardedData:
             keys = self.stars[instruments[0]]
             chosen = [row for row, star in enumerate(keys.tolist()) if low <= part_of(star) < high]
             return np.array(chosen, np.int64)[:, None]
+        if partial:
+            stars = dict.fromkeys(star for one in first for star in one)
+            some = [[one.get(star, -1) for one in first] for star in stars if low <= part_of(star) < high]
+            return np.array(some, np.int64).reshape(-1, len(instruments))
         shared = [star for star in first[0] if all(star in other for other in first[1:]) and low <= part_of(star) < high]
         return np.array(sorted([one[star] for one in first] for star in shared), np.int64).reshape(-1, len(instruments))
 

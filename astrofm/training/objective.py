@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,7 +17,7 @@ from .loop import Loss
 
 
 class Objective(ABC):
-    """What parts learn from unlabelled spectra.
+    """What parts learn from spectra or light curves.
 
     A subclass sets `name` and `command`, fills `modules` and implements `loss`; its constructor takes plain values besides.
 
@@ -40,6 +41,8 @@ class Objective(ABC):
     command: str = "pretrain"
     #: what it takes over from the models that it starts from: "encoder", "aligner", "heads"
     takes_over: tuple[str, ...] = ("encoder",)
+    #: whether it learns from stars that only some of the instruments saw, too
+    partial: bool = False
 
     def __init__(self, encoder: Encoder, aligner: Aligner, instruments: Sequence[str]):
         self.encoder, self.aligner, self.instruments = encoder, aligner, tuple(instruments)
@@ -50,6 +53,11 @@ class Objective(ABC):
     def described(self) -> tuple[str, ...]:
         """Instruments that the model's card describes: all that are learned from, unless they are none."""
         return self.instruments
+
+    @property
+    def seen_by(self) -> Any:
+        """What `see` depends on, plain JSON: the encoder's and the objective's names and arguments, unless told (None)."""
+        return None
 
     @abstractmethod
     def see(self, batch: Batch) -> torch.Tensor:
@@ -62,8 +70,9 @@ class Objective(ABC):
         Parameters
         ----------
         seen : sequence of Tensor, each ``(n, k)``
-            One for each instrument, finite; row ``i`` of all is the same star. Random numbers come from torch's own
-            generator, which is seeded for each piece of a step.
+            One for each instrument, finite; row ``i`` of all is the same star. Where the objective is `partial`, rows of
+            stars that an instrument did not see are NaN. Random numbers come from torch's own generator, which is seeded
+            for each piece of a step.
         """
 
     def finish(self, stars: Callable[[], Sequence[Sequence[torch.Tensor]]]) -> None:

@@ -20,7 +20,7 @@ BLOCK = 256
 
 def keep_seen(data: ShardedData, instrument: str, see: Callable[[Batch], torch.Tensor], folder: Path, *, key: str,
               progress: Callable[[str], None] = print) -> np.ndarray:
-    """Compute what the weights see of all of an instrument's spectra, or find it from an earlier run.
+    """Compute what the weights see of all that an instrument saw, or find it from an earlier run.
 
     Parameters
     ----------
@@ -55,14 +55,14 @@ def keep_seen(data: ShardedData, instrument: str, see: Callable[[Batch], torch.T
         batch = data.batch(instrument, np.arange(start, min(start + BLOCK, rows)))
         seen, refused = _see(see, batch)
         for message in refused[:1]:
-            progress(f"{instrument}: {len(refused)} spectra from {start:,} on are left out: {message}")
+            progress(f"{instrument}: {len(refused)} rows from {start:,} on are left out: {message}")
         if kept is None:
             kept = np.lib.format.open_memmap(array, "w+", np.float32, (rows, seen.shape[1]))
         kept[start: start + len(seen)] = seen
         if start // BLOCK % 40 == 39 or start + BLOCK >= rows:
             kept.flush()
             mark.write_text(json.dumps({**wanted, "done": min(start + BLOCK, rows)}))
-            progress(f"{instrument}: {min(start + BLOCK, rows):,} of {rows:,} spectra prepared")
+            progress(f"{instrument}: {min(start + BLOCK, rows):,} of {rows:,} stars prepared")
     return np.lib.format.open_memmap(array, "r")
 
 

@@ -43,6 +43,7 @@ class GaiaEpoch(LightCurveInstrument):
     bands = BANDS
     band_names = {"g": "G", "bp": "BP", "rp": "RP"}
     unit = u.electron / u.s
+    wavelengths = {"G": 6218.0, "BP": 5110.0, "RP": 7769.0}
     calibration = "absolute"
     zero_points = {"G": 25.6873668671, "BP": 25.3385422158, "RP": 24.7478955012}
     example_meta = {"survey": "Gaia DR3 epoch photometry"}

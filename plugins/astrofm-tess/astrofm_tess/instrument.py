@@ -84,6 +84,7 @@ class Tess(Photometer):
     name = "tess"
     bands = ("TESS",)
     zero_points = {"TESS": 20.44}
+    wavelengths = {"TESS": 7865.0}
     example_meta = {"TELESCOP": "TESS", "INSTRUME": "TESS Photometer"}
 
 
@@ -97,4 +98,5 @@ class Kepler(Photometer):
 
     name = "kepler"
     bands = ("Kepler",)
+    wavelengths = {"Kepler": 6400.0}
     example_meta = {"TELESCOP": "Kepler", "INSTRUME": "Kepler Photometer"}

@@ -29,6 +29,7 @@ class Ztf(LightCurveInstrument):
     bands = ("g", "r", "i")
     band_names = {"zg": "g", "zr": "r", "zi": "i", "1": "g", "2": "r", "3": "i"}
     unit = u.mag
+    wavelengths = {"g": 4810.0, "r": 6420.0, "i": 7880.0}
     zero_unit = u.Jy
     zero_points = {"g": 8.9, "r": 8.9, "i": 8.9}
     example_meta = {"survey": "ZTF"}

@@ -1,0 +1,185 @@
+"""Light curves of any survey in one form: magnitudes, wavelengths and a period, at most so many points a star."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from ..data import Batch
+from ..data.magnitudes import POGSON
+from ..errors import AstrofmError
+from .periods import find_periods
+from .ragged import percentiles
+
+#: numbers of a star beside its points, and of a point, in `PackedCurves.numbers`
+HEADER, POINT = 3, 5
+#: what there is of each point
+ARRAYS = ("days", "value", "error", "wave", "there")
+#: smallest error, mag: a point without one is not there
+LEAST = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class PackedCurves:
+    """Light curves of ``n`` stars, of one survey or many, with room for ``p`` points each.
+
+    Parameters
+    ----------
+    days : Tensor of float64, shape ``(n, p)``
+        Increasing; since each star's first good point.
+    value, error : Tensor of float32, shape ``(n, p)``
+        Magnitudes.
+    wave : Tensor of float32, shape ``(n, p)``
+        log10 of the wavelength of each point's band (Angstrom); bands of unknown wavelength are 0, -1, -2, ...
+    there : Tensor of bool, shape ``(n, p)``
+        False where there is no point.
+    absolute : Tensor of bool, shape ``(n,)``
+        Magnitudes of several bands can be compared: their difference is a colour.
+    period, power : Tensor of float64, shape ``(n,)``
+        See `~astrofm.nn.periods.find_periods`; a period of 0 is none.
+    """
+
+    days: torch.Tensor
+    value: torch.Tensor
+    error: torch.Tensor
+    wave: torch.Tensor
+    there: torch.Tensor
+    absolute: torch.Tensor
+    period: torch.Tensor
+    power: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.days)
+
+    def __getitem__(self, rows: torch.Tensor | slice) -> PackedCurves:
+        """Select stars; the order is kept."""
+        return PackedCurves(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+    def numbers(self) -> torch.Tensor:
+        """Give everything as float32, shape ``(n, 3 + 5 p)``; days as two numbers, good to a microsecond."""
+        high = self.days.float()
+        points = torch.stack([high, (self.days - high.double()).float(), self.value, self.error, self.wave], 1)
+        points = torch.where(self.there[:, None], points, 0.0)
+        header = torch.stack([self.absolute.float(), self.period.float(), self.power.float()], 1)
+        return torch.cat([header, points.flatten(1)], 1)
+
+    @classmethod
+    def of(cls, numbers: torch.Tensor) -> PackedCurves:
+        """Undo `numbers`."""
+        high, low, value, error, wave = numbers[:, HEADER:].unflatten(1, (POINT, -1)).unbind(1)
+        return cls(high.double() + low.double(), value, error, wave, error > 0, numbers[:, 0] > 0, numbers[:, 1].double(),
+                   numbers[:, 2].double())
+
+    def dense(self) -> PackedCurves:
+        """Bring the points that are there to the front, in order, and leave out room that none needs but for two points."""
+        need = max(int(self.there.sum(1).max()) if len(self) else 0, 2)
+        order = (~self.there).to(torch.uint8).argsort(dim=1, stable=True)[:, :need]
+        found = {name: getattr(self, name).gather(1, order) for name in ARRAYS}
+        more = need - order.shape[1]
+        return replace(self, **{name: torch.nn.functional.pad(x, (0, more)) if more else x for name, x in found.items()})
+
+    def rebased(self) -> PackedCurves:
+        """Count days from each star's first point that is there."""
+        first = torch.where(self.there, self.days, torch.inf).amin(1, keepdim=True).nan_to_num(posinf=0.0)
+        return replace(self, days=torch.where(self.there, self.days - first, 0.0))
+
+    def thinned(self, most: int) -> PackedCurves:
+        """Keep at most so many points of each star, evenly chosen by their number; the period is that of all."""
+        count = self.there.sum(1, keepdim=True)
+        if int(count.max() if len(self) else 0) <= most:
+            return self
+        rank = self.there.cumsum(1) - 1
+        kept = count.clamp_max(most)
+        chosen = (rank * kept) // count.clamp_min(1) != ((rank - 1) * kept).div(count.clamp_min(1), rounding_mode="floor")
+        return replace(self, there=self.there & chosen).dense()
+
+    def centred(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give values less the median of their band, and that median; both ``(n, p)``."""
+        middle = torch.zeros_like(self.value)
+        left = self.there
+        while bool(left.any()):  # a turn for each of a star's bands
+            first = left.to(torch.uint8).argmax(1, keepdim=True)
+            own = left & (self.wave == self.wave.gather(1, first))
+            median = percentiles(self.value, own, (50.0,))[0]
+            middle = torch.where(own, median.to(middle.dtype), middle)
+            left = left & ~own
+        return torch.where(self.there, self.value - middle, 0.0), middle
+
+
+def pack(batch: Batch, *, bands: Mapping[str, Sequence[float]] | None = None, length: int | None = 256,
+         fastest: float = 24.0) -> PackedCurves:
+    """Bring a survey's light curves into one form.
+
+    Fluxes become magnitudes that stay finite at and below zero, by the inverse hyperbolic sine (Lupton et al. 1999,
+    1999AJ....118.1406L) softened by each star's own median error; those of stars whose median flux in a band is not positive
+    are left out. Zero points are the instrument's, and 0 at the median where it has none.
+
+    Parameters
+    ----------
+    batch : Batch
+        Of tensors.
+    bands : mapping of str to sequence of float, optional
+        By instrument, wavelengths (Angstrom) of its bands; other instruments say theirs themselves
+        (`~astrofm.interfaces.LightCurveInstrument.wavelengths`), or they are unknown.
+    length : int, optional
+        Longer light curves are thinned evenly to so many points; the period is found on all of them before.
+    fastest : float
+        Highest frequency of periods, cycles a day.
+    """
+    from ..registry import get_instrument
+
+    try:
+        instrument = get_instrument(batch.instrument)
+    except AstrofmError:  # a name that nobody offers: its batch says all that is known
+        instrument = None
+    there = ~batch.mask & (batch.error > 0) & torch.isfinite(batch.value)
+    units = list(batch.meta.get("unit", ["mag" if instrument is None else instrument.unit.to_string()] * len(batch)))
+    magnitudes = torch.tensor([unit == "mag" for unit in units], dtype=torch.bool, device=there.device)
+    band = batch.band.long()
+    names = () if instrument is None else instrument.bands
+    zero = torch.tensor([getattr(instrument, "zero_points", {}).get(name, torch.nan) for name in names] or [torch.nan],
+                        device=there.device)
+    value, error, there = _magnitudes(batch, band, there, magnitudes, zero)
+    absolute = magnitudes | bool(torch.isfinite(zero).all() and all(units))
+    waves = None if bands is None else bands.get(batch.instrument)
+    waves = waves or [getattr(instrument, "wavelengths", {}).get(name, 0.0) for name in names]
+    known = torch.tensor([float(wave) for wave in waves] or [0.0], dtype=torch.float64, device=there.device)
+    known = torch.where(known > 0, known.clamp_min(1.0).log10(), -torch.arange(len(known), device=there.device).double())
+    if int(band.max() if band.numel() else 0) >= len(known):
+        known = torch.cat([known, -torch.arange(len(known), int(band.max()) + 1, device=there.device).double()])
+    days = batch.coordinate.expand_as(value)
+    days = torch.where(there, days - torch.where(there, days, torch.inf).amin(1, keepdim=True).nan_to_num(posinf=0.0), 0.0)
+    nothing = torch.zeros(len(batch), dtype=torch.float64, device=there.device)
+    curves = PackedCurves(days, value, torch.where(there, error.clamp_min(LEAST), 0.0), known[band].float(), there, absolute,
+                          nothing, nothing).dense()
+    centred = curves.centred()[0]
+    low, high = percentiles(centred, curves.there, (16.0, 84.0))
+    weight = torch.where(curves.there, 1 / (curves.error**2 + 0.01 * (high - low).nan_to_num() ** 2 + LEAST**2), 0.0)
+    period, power = find_periods(curves.days, centred, weight, fastest=fastest)
+    curves = replace(curves, period=period, power=power)
+    return curves if length is None else curves.thinned(length)
+
+
+def _magnitudes(batch: Batch, band: torch.Tensor, there: torch.Tensor, magnitudes: torch.Tensor,
+                zero: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Give values and errors in magnitudes, and what is there of them."""
+    value, error = batch.value.double(), batch.error.double()
+    if bool(magnitudes.all()):
+        return value.float(), error.float(), there
+    faint, spread, seen = torch.zeros_like(value), torch.ones_like(error), there.clone()
+    for place in torch.unique(band).tolist():
+        own = there & (band == place)
+        middle, noise = percentiles(value, own, (50.0,))[0], percentiles(error, own, (50.0,))[0]
+        soft = (noise / middle).clamp(1e-9, 1.0)
+        part, wide = value / middle, error / middle
+        shift = zero[place].double() if place < len(zero) and bool(torch.isfinite(zero[place])) else None
+        level = shift - POGSON * middle.log() if shift is not None else torch.zeros_like(middle)
+        lupton = level - POGSON * ((part / (2 * soft)).asinh() - (1 / (2 * soft)).asinh())
+        faint = torch.where(own, lupton, faint)
+        spread = torch.where(own, POGSON * wide / (part**2 + 4 * soft**2).sqrt(), spread)
+        seen &= ~own | (middle > 0) | magnitudes[:, None]
+    flux = ~magnitudes[:, None]
+    value, error = torch.where(flux, faint, value), torch.where(flux, spread, error)
+    return torch.where(seen, value, 0.0).float(), torch.where(seen, error, 0.0).float(), seen

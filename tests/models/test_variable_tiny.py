@@ -1,0 +1,33 @@
+"""The shipped model of variable stars: surveys that look alike to it, and whom it finds alike."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import astrofm
+from astrofm.models import load_model
+
+WEIGHTS = Path(astrofm.__file__).parent / "models" / "weights" / "variable-tiny.safetensors"
+pytestmark = pytest.mark.skipif(not WEIGHTS.exists(), reason="the weights of variable-tiny are not in this checkout")
+
+
+def test_it_is_small_and_says_what_it_learned_from():
+    model = load_model("variable-tiny")
+    assert WEIGHTS.stat().st_size < 8e6
+    assert {"name": "variable-stars"}.items() <= model.about["provenance"]["recipe"]["objective"].items()
+    assert "simulated" in model.about["notes"]
+
+
+def test_a_star_is_found_in_another_survey():
+    sky = pytest.importorskip("astrofm_sky")
+    for name in ("astrofm_ztf", "astrofm_gaia"):
+        pytest.importorskip(name)
+    stars = sky.variable_stars(60, seed=4711, classes=["RRAB", "DCEP", "EA", "EW", "M", "DSCT"], magnitude=(13.5, 15.5))
+    seen = sky.variable_pairs(stars, ["ztf", "gaia-epoch"], seed=1)
+    encoder = load_model("variable-tiny").encoder
+    first, second = (encoder.embed(batch).detach().numpy() for batch in seen.values())
+    first, second = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (first, second))
+    order = (first @ second.T).argsort(axis=1)[:, ::-1]
+    assert np.mean((order[:, :10] == np.arange(60)[:, None]).any(axis=1)) > 0.6  # one in six by chance
+    assert np.mean(stars.name[order[:, 0]] == stars.name) > 0.6

@@ -1,0 +1,141 @@
+"""Light curves of any survey: packed without loss, folded at a period that is found, and embedded."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from astrofm.data import Batch
+from astrofm.nn.cadence import AnyCadenceEncoder, fold
+from astrofm.nn.packed import PackedCurves, pack
+from astrofm.nn.periods import find_periods
+from astrofm.testing import EncoderTests
+
+SMALL = {"dim": 16, "depth": 1, "heads": 2, "hidden": 24, "length": 64, "folded": 16}
+
+
+class TestAnyCadence(EncoderTests):
+    name = "any-cadence"
+    arguments = SMALL
+
+
+class TestUnfoldedPointByPoint(EncoderTests):
+    name = "any-cadence"
+    arguments = {**SMALL, "folded": 0, "patch": 1}
+
+
+def magnitudes(n=6, p=150, *, period=0.7312, bands=(0, 1), instrument="robot", seed=0, unit="mag"):
+    """Give sawtooth stars of several bands, 1.5 mag apart, with holes."""
+    random = np.random.default_rng(seed)
+    days = np.sort(random.uniform(0, 400, (n, p)), axis=1)
+    band = random.choice(bands, (n, p)).astype(np.int16)
+    value = 14 + 1.5 * band + 0.4 * (days / period % 1.0) + 0.02 * random.standard_normal((n, p))
+    mask = random.random((n, p)) < 0.1
+    return Batch(instrument, days, np.where(mask, 0, value).astype(np.float32), np.where(mask, 0, 0.02).astype(np.float32),
+                 mask, band, {"id": [str(k) for k in range(n)], "unit": [unit] * n}).tensors()
+
+
+def test_packed_curves_come_back():
+    curves = pack(magnitudes(), bands={"robot": [4400.0, 6400.0]})
+    again = PackedCurves.of(curves.numbers())
+    assert curves.numbers().dtype == torch.float32
+    assert torch.equal(curves.there, again.there) and not curves.there.all()
+    for name in ("value", "error", "wave"):
+        assert torch.equal(getattr(curves, name)[curves.there], getattr(again, name)[curves.there]), name
+    torch.testing.assert_close(curves.days[curves.there], again.days[curves.there], atol=1e-11, rtol=0)  # a microsecond
+    assert torch.equal(curves.absolute, again.absolute)
+    torch.testing.assert_close(curves.period, again.period, rtol=1e-6, atol=0)
+
+
+def test_packing_keeps_times_in_order_and_counts_from_the_first_good_point():
+    batch = magnitudes()
+    curves = pack(batch)
+    for row in range(len(curves)):
+        days = curves.days[row][curves.there[row]]
+        good = batch.coordinate[row][~batch.mask[row]]
+        assert torch.equal(days, good - good[0])
+    assert set(curves.wave[curves.there].tolist()) == {0.0, -1.0}  # nobody says which wavelengths these are
+
+
+def test_long_light_curves_are_thinned_evenly_and_keep_the_period_of_all():
+    whole, thin = (pack(magnitudes(), length=length) for length in (None, 20))
+    assert thin.there.sum(1).tolist() == [20] * 6
+    assert torch.equal(whole.period, thin.period)
+    rank = torch.searchsorted(whole.days[0][whole.there[0]], thin.days[0][thin.there[0]])
+    assert rank.diff().max() <= rank.diff().min() + 1
+    assert whole.thinned(1000) is whole
+
+
+@pytest.mark.parametrize("period", [0.0931, 0.7312, 11.4, 150.0])
+def test_the_period_is_found(period):
+    curves = pack(magnitudes(period=period), bands={"robot": [4400.0, 6400.0]})
+    assert ((1 / curves.period - 1 / period).abs() * 400 < 0.15).all(), curves.period  # in cycles of the time it was seen for
+    assert (curves.power > 0.6).all()  # three harmonics are 83 % of a sawtooth
+
+
+def test_no_period_is_made_up_where_there_can_be_none():
+    days, ones = torch.linspace(0, 30, 40)[None].double().expand(3, -1), torch.ones(3, 40)
+    value = torch.randn(3, 40, generator=torch.Generator().manual_seed(0))
+    value[0] = 3.0  # never varies
+    weight = ones.clone()
+    weight[1, 9:] = 0  # nine points
+    at_once = torch.where(torch.arange(3)[:, None] == 2, 0.0, days)
+    period, power = find_periods(at_once, value, weight)
+    assert period.tolist() == [0, 0, 0] and power.tolist() == [0, 0, 0]
+    noise = find_periods(days, torch.randn(3, 40, generator=torch.Generator().manual_seed(1)), ones)[1]
+    assert (noise < 0.7).all()
+
+
+def test_magnitudes_and_the_fluxes_they_are_of_pack_alike():
+    batch = magnitudes()
+    flux = torch.where(batch.mask, 0.0, 10 ** (-0.4 * (batch.value - 20)))
+    same = replace(batch, value=flux, error=flux * batch.error / 1.0857362, meta={**batch.meta, "unit": ["electron / s"] * 6})
+    first, second = pack(batch), pack(same)
+    both = [curves.centred()[0][curves.there] for curves in (first, second)]
+    torch.testing.assert_close(*both, atol=2e-3, rtol=0.01)
+    torch.testing.assert_close(first.error[first.there], second.error[second.there], atol=1e-3, rtol=0.02)
+    assert first.absolute.all() and not second.absolute.any()  # nobody told zero points: no colour can be made of them
+
+
+def test_fluxes_at_and_below_zero_stay_finite_and_without_a_positive_median_are_nan():
+    batch = magnitudes()
+    flux = torch.where(batch.mask, 0.0, 100 * torch.randn(batch.value.shape, generator=torch.Generator().manual_seed(0)))
+    flux[:3] += 50 * ~batch.mask[:3]
+    flux[3:] -= 500 * ~batch.mask[3:]
+    stars = replace(batch, value=flux, error=torch.where(batch.mask, 0.0, 100.0), meta={"id": batch.meta["id"],
+                                                                                        "unit": ["electron / s"] * 6})
+    assert (flux[:3][~batch.mask[:3]] < 0).any()
+    embedded = AnyCadenceEncoder(**SMALL).eval().embed(stars)
+    assert torch.isfinite(embedded[:3]).all()
+    assert torch.isnan(embedded[3:]).all()
+
+
+def test_the_zero_point_plays_no_part_but_the_colour_does():
+    torch.manual_seed(0)
+    encoder = AnyCadenceEncoder(**SMALL, bands={"robot": [4400.0, 6400.0]}).eval()
+    batch = magnitudes()
+    with torch.inference_mode():
+        plain, brighter, redder = (encoder.embed(replace(batch, value=torch.where(batch.mask, 0.0, batch.value + more)))
+                                   for more in (0.0, 2.0, 2.0 * batch.band))
+    torch.testing.assert_close(plain, brighter, atol=2e-3, rtol=0)
+    assert (plain - redder).abs().max() > 1e-2
+
+
+def test_the_folded_curve_starts_at_its_faintest_and_shows_two_cycles():
+    batch = magnitudes(p=800, bands=(0,))
+    curves = pack(batch, length=None)
+    value = curves.centred()[0]
+    folded, start = fold(curves, value, torch.ones(6, 1), 64)
+    mean, known = folded[..., :4].flatten(1), folded[..., 4:].flatten(1)
+    assert (known > 0).all() and ((0 <= start) & (start < 1)).all()
+    assert (mean[:, :3].mean(1) > 0.1).all()  # fainter than the median
+    torch.testing.assert_close(mean[:, :32], mean[:, 32:], atol=0.12, rtol=0)
+    nothing = fold(replace(curves, period=torch.zeros(6, dtype=torch.float64)), value, torch.ones(6, 1), 64)[0]
+    assert (nothing == 0).all()
+
+
+def test_bad_sizes_are_refused():
+    for wrong in ({"folded": 6}, {"patch": 0}, {"length": 4}):
+        with pytest.raises(ValueError, match="patch has a point"):
+            AnyCadenceEncoder(**{**SMALL, **wrong})
