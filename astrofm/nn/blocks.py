@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 #: tokens up to which plain products are faster than the fused kernel on a CPU
 SHORT = 2048
-#: scores that are worked on at a time: what a processor's cache holds
-SCORES = 2**21
+#: scores that are worked on at a time, and numbers between the layers of a perceptron: what a processor's cache holds
+SCORES = INNER = 2**21
+#: sums of exponentials, and their inverse, up to which none of them overflows or is lost
+SAFE = 1e30
 #: between the layers of a perceptron, by name
 ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU}
 
@@ -72,10 +76,38 @@ def _by_products(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float
     size, mixed = max(1, SCORES // (t * k.shape[1])), []
     for first in range(0, n * heads, size):
         rows = slice(first, first + size)
-        scores = torch.baddbmm(hidden if seen is None else hidden[rows], q[rows], k[rows].transpose(1, 2),
-                               beta=float(seen is not None), alpha=scale or width**-0.5)
-        mixed.append(torch.bmm(scores.softmax(-1), v[rows]))
+        own = (hidden if seen is None else hidden[rows], q[rows], k[rows].transpose(1, 2))
+        how = {"beta": float(seen is not None), "alpha": scale or width**-0.5}
+        mixed.append(_mix(lambda own=own, how=how: torch.baddbmm(*own, **how), v[rows]))
     return (mixed[0] if len(mixed) == 1 else torch.cat(mixed)).view(n, heads, t, width)
+
+
+def _mix(scores: Callable[[], torch.Tensor], v: torch.Tensor) -> torch.Tensor:
+    """Mix values by the softmax of scores; where no exponential overflows, without a search for the largest of each row."""
+    if not torch.is_grad_enabled():
+        powers = scores().exp_()
+        total = powers.sum(-1, keepdim=True)
+        low, high = total.aminmax()
+        if 1 / SAFE < low and high < SAFE:
+            return torch.bmm(powers, v).div_(total)
+    return torch.bmm(scores().softmax(-1), v)
+
+
+def by_pieces(layers: nn.Module, x: torch.Tensor, inner: int) -> torch.Tensor:
+    """Do layers on tokens ``(..., dim)``, where nothing is learned on a CPU as many at a time as the cache holds.
+
+    Parameters
+    ----------
+    layers : Module
+        What each token goes through alone.
+    x : Tensor, shape ``(..., dim)``
+    inner : int
+        The most numbers a token has between layers.
+    """
+    size = max(1, INNER // inner)
+    if torch.is_grad_enabled() or x.device.type != "cpu" or x.numel() <= size * x.shape[-1]:
+        return layers(x)
+    return torch.cat([layers(piece) for piece in x.flatten(0, -2).split(size)]).unflatten(0, x.shape[:-1])
 
 
 class Block(nn.Module):
@@ -83,6 +115,7 @@ class Block(nn.Module):
 
     def __init__(self, dim: int, heads: int, expansion: int, *, scale: float | None = None):
         super().__init__()
+        self.hidden = expansion * dim
         self.norm_attention = nn.LayerNorm(dim)
         self.attention = Attention(dim, heads, scale=scale)
         self.norm_mlp = nn.LayerNorm(dim)
@@ -90,7 +123,7 @@ class Block(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x + self.attention(self.norm_attention(x))
-        return x + self.mlp(self.norm_mlp(x))
+        return x + by_pieces(self.mlp, self.norm_mlp(x), self.hidden)
 
 
 class RaggedBlock(nn.Module):
@@ -113,7 +146,7 @@ class RaggedBlock(nn.Module):
         super().__init__()
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation is one of {', '.join(ACTIVATIONS)}, not {activation!r}")
-        self.post = post
+        self.post, self.hidden = post, hidden
         self.attention = Attention(dim, heads)
         self.norm_attention, self.norm_mlp = nn.LayerNorm(dim, eps=epsilon), nn.LayerNorm(dim, eps=epsilon)
         self.mlp = nn.Sequential(nn.Linear(dim, hidden), ACTIVATIONS[activation](), nn.Linear(hidden, dim))
@@ -123,9 +156,9 @@ class RaggedBlock(nn.Module):
         """Compute ``(n, t, dim)``; what is not ``seen`` ``(n, t)`` counts for nothing."""
         if self.post:
             x = self.norm_attention(x + self.dropout(self.attention(x, seen)))
-            return self.norm_mlp(x + self.dropout(self.mlp(x)))
+            return self.norm_mlp(x + self.dropout(by_pieces(self.mlp, x, self.hidden)))
         x = x + self.dropout(self.attention(self.norm_attention(x), seen))
-        return x + self.dropout(self.mlp(self.norm_mlp(x)))
+        return x + self.dropout(by_pieces(self.mlp, self.norm_mlp(x), self.hidden))
 
 
 class ResidualMLP(nn.Module):

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from astrofm.data import Batch
 from astrofm.nn import blocks
-from astrofm.nn.blocks import Attention, attend
+from astrofm.nn.blocks import INNER, Attention, attend, by_pieces
 from astrofm.nn.heads import ClassHead, GaussianHead
 from astrofm.nn.lattice import STEP
 from astrofm.nn.shared import SharedSpace, similarity
@@ -43,7 +44,36 @@ def test_attention_by_products_is_that_of_torchs_kernel_however_many_heads_at_a_
     seen = torch.rand(3, 70) > 0.3 if masked else None
     expected = torch.nn.functional.scaled_dot_product_attention(
         q.float(), k.float(), v.float(), attn_mask=None if seen is None else seen[:, None, None])
-    torch.testing.assert_close(attend(q, k, v, seen=seen).float(), expected, rtol=0.02, atol=0.02)
+    for learns in (True, False):
+        with torch.inference_mode(not learns):
+            torch.testing.assert_close(attend(q, k, v, seen=seen).float(), expected, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("shift", [0.0, 200.0, -200.0])  # exponentials in range, that overflow, that vanish
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_without_gradients_survives_scores_of_any_size(shift, masked):
+    random = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(2, 3, 70, 16, generator=random).bfloat16() for _ in range(3))
+    q[..., 0], k[..., 0] = 4.0, shift  # the same for all keys of a row: the softmax does not see it
+    seen = torch.arange(70).expand(2, 70) < torch.tensor([[70], [40]]) if masked else None
+    rounded = (k.float() @ q.float().transpose(-1, -2)).transpose(-1, -2).div(4).bfloat16().double()
+    if masked:
+        rounded = rounded.masked_fill(~seen[:, None, None], -torch.inf)
+    expected = (rounded.softmax(-1) @ v.double()).float()
+    with torch.inference_mode():
+        found = attend(q, k, v, seen=seen).float()
+    torch.testing.assert_close(found, expected, rtol=0.03, atol=0.03)
+
+
+def test_pieces_are_the_whole():
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Linear(4, INNER // 100), nn.GELU(), nn.Linear(INNER // 100, 4))
+    x, sizes = torch.randn(3, 70, 4), []
+    layers[0].register_forward_hook(lambda layer, given, out: sizes.append(given[0].numel() // 4))
+    whole = by_pieces(layers, x, INNER // 100)
+    with torch.inference_mode():
+        torch.testing.assert_close(by_pieces(layers, x, INNER // 100), whole, rtol=1e-5, atol=1e-6)
+    assert sizes == [210, 100, 100, 10]
 
 
 @torch.inference_mode()
