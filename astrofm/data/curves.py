@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +13,8 @@ from .sample import Batch, Sample
 
 #: what `settle` counts for each star
 COUNTS = ("n_points", "n_bad", "n_no_time", "n_unsorted", "n_duplicate")
+#: points that a batch of several stars holds at most, padding included: some 80 MB
+PADDED = 2**22
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +173,29 @@ def pad_curves(curves: Curves, instrument: str) -> Batch:
         padded[there] = own
     meta = {**curves.meta, "first_time": curves.epoch.tolist()}
     return Batch(instrument, coordinate, value, error, mask, band, meta)
+
+
+def stretches(curves: Curves, size: int) -> Iterator[Curves]:
+    """Cut light curves, in their order, into stretches that are not much larger when they are padded.
+
+    Parameters
+    ----------
+    curves : Curves
+    size : int
+        Stars a stretch, at most.
+
+    Yields
+    ------
+    Curves
+        Of at most `PADDED` points with the padding, unless it is one star. Nothing for no star.
+    """
+    lengths, first = np.diff(curves.starts), 0
+    while first < len(lengths):
+        longest = np.maximum.accumulate(lengths[first:first + size])
+        fitting = longest * np.arange(1, len(longest) + 1) <= PADDED
+        count = max(1, int(fitting.sum()))  # the sizes only grow
+        yield curves[first:first + count]
+        first += count
 
 
 def one_curve(curves: Curves, instrument: str) -> Sample:

@@ -12,7 +12,7 @@ import numpy as np
 from astropy import units as u
 
 from ..data import Batch, Sample, curve_features
-from ..data.curves import COUNTS, Curves, join_curves, one_curve, pad_curves, settle, with_columns
+from ..data.curves import COUNTS, Curves, join_curves, one_curve, pad_curves, settle, stretches, with_columns
 from ..data.times import tdb_time
 from ..errors import DataError, ReadError
 from .instrument import Instrument
@@ -114,7 +114,10 @@ class LightCurveInstrument(Instrument):
 
     def read_batches(self, paths: Sequence[Path], *, size: int = 256,
                      on_error: Callable[[Path, Exception], None] | None = None) -> Iterator[Batch]:
-        """Read files straight into batches, as `Instrument.read_batches`; each is padded to its longest light curve."""
+        """Read files straight into batches, as `Instrument.read_batches`; each is padded to its longest light curve.
+
+        A batch has fewer stars than ``size`` where padding would make it larger than `astrofm.data.curves.PADDED` points.
+        """
         waiting: list[Curves] = []
         for path in map(Path, paths):
             try:
@@ -128,11 +131,12 @@ class LightCurveInstrument(Instrument):
             if sum(map(len, waiting)) >= size:
                 joined = join_curves(waiting)
                 whole = len(joined) - len(joined) % size
-                for first in range(0, whole, size):
-                    yield pad_curves(joined[first:first + size], self.name)
+                for stretch in stretches(joined[:whole], size):
+                    yield pad_curves(stretch, self.name)
                 waiting = [joined[whole:]] if len(joined) > whole else []
         if waiting:
-            yield pad_curves(join_curves(waiting), self.name)
+            for stretch in stretches(join_curves(waiting), size):
+                yield pad_curves(stretch, self.name)
 
     def sample(self, data: TimeSeries) -> Sample:
         """Check a light curve and turn it into arrays; see `astrofm.data.curves.settle` for what is done to bad points.

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import astrofm
 from astrofm.data import collate, length_buckets, split_by_length
-from astrofm.data.curves import Curves, join_curves, pad_curves, settle
+from astrofm.data import curves as curves_module
+from astrofm.data.curves import Curves, join_curves, pad_curves, settle, stretches
 from astrofm.data.magnitudes import blank_magnitudes, to_flux, to_magnitude
 from astrofm.data.times import tdb_days, tdb_time
 from astrofm.errors import DataError
@@ -215,6 +216,25 @@ def test_a_padded_batch_splits_into_groups_of_like_length():
     assert sorted(seen) == [0, 1, 2, 3]
     with pytest.raises(DataError, match="share one grid"):
         next(split_by_length(astrofm.Batch("x", np.arange(3.0), *[np.ones((2, 3), np.float32)] * 2, np.zeros((2, 3), bool))))
+
+
+def test_one_long_light_curve_does_not_pad_all_that_are_read_with_it(monkeypatch):
+    monkeypatch.setattr(curves_module, "PADDED", 40)
+    lengths = [3, 4, 0, 100, 5, 5, 5, 39, 1, 1]
+    many = settle(curves(*(good(*range(length)) for length in lengths)))
+    parts = list(stretches(many, 4))
+    assert [name for part in parts for name in part.meta["id"]] == many.meta["id"]
+    assert [np.diff(part.starts).tolist() for part in parts] == [[3, 4, 0], [100], [5, 5, 5], [39], [1, 1]]
+    assert [pad_curves(part, "fake-photometer").value.shape for part in parts] == [(3, 4), (1, 100), (3, 5), (1, 39), (2, 1)]
+    class Told(FakePhotometer):
+        name = "told"
+
+        def _read(self, path):
+            return curves(*(good(*range(length)) for length in lengths))
+
+    batches = list(Told().read_batches(["a", "b"], size=4))
+    assert [batch.value.shape for batch in batches] == [(3, 4), (1, 100), (3, 5), (1, 39), (4, 4), (1, 0), (1, 100),
+                                                       (3, 5), (1, 39), (2, 1)]
 
 
 def test_light_curves_never_share_a_coordinate_and_join_whatever_their_lengths():
