@@ -80,7 +80,7 @@ def settle(curves: Curves) -> Curves:
 
     Points without a time are left out, as a mask needs a place; points that are not finite or have no positive error are
     masked, and so is a point that repeats another of the same time, band, value and error. Different values at one time
-    and band are all kept. Masked values and errors are 0.
+    and band are all kept. Masked values and errors are 0. Values in double precision stay so.
 
     Returns
     -------
@@ -91,8 +91,8 @@ def settle(curves: Curves) -> Curves:
     """
     stars, n = curves.stars(), len(curves)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        value, error = curves.value.astype(np.float32), curves.error.astype(np.float32)
-        bad = curves.mask | ~np.isfinite(value) | ~np.isfinite(error) | ~(error > 0)
+        value, error = curves.value.astype(np.result_type(curves.value, np.float32)), curves.error.astype(np.float32)
+        bad = curves.mask | ~np.isfinite(value.astype(np.float32)) | ~np.isfinite(error) | ~(error > 0)
     value[bad], error[bad] = 0, 0
     days, band = curves.days, curves.band
     timed = np.isfinite(days)
@@ -164,7 +164,7 @@ def pad_curves(curves: Curves, instrument: str) -> Batch:
     sizes = np.diff(curves.starts)
     shape = (len(curves), int(sizes.max(initial=0)))
     there = np.arange(shape[1]) < sizes[:, None]
-    coordinate, value, error = np.zeros(shape), np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    coordinate, value, error = np.zeros(shape), np.zeros(shape, curves.value.dtype), np.zeros(shape, np.float32)
     mask, band = np.ones(shape, bool), np.zeros(shape, np.int16)
     last = np.append(curves.days, 0.0)[np.maximum(curves.starts[1:] - 1, 0)] * (sizes > 0)
     coordinate[:] = last[:, None]

@@ -25,7 +25,7 @@ class Sample:
         Vacuum wavelength in Angstrom (spectra) or days since the first point (light curves).
     value, error : ndarray of float32, shape ``(p,)``
         Flux (or magnitude) and its one-sigma error, in the instrument's own unit. Both are finite
-        everywhere; under the mask they are 0 and carry no information.
+        everywhere; under the mask they are 0 and carry no information. Values of light curves may be float64.
     mask : ndarray of bool, shape ``(p,)``
         True where a pixel or point is bad.
     band : ndarray of int16, shape ``(p,)``, optional
@@ -69,6 +69,7 @@ class Batch:
     coordinate : float64 array, shape ``(p,)`` (shared) or ``(n, p)``
         Vacuum Angstrom, or days since each star's first point.
     value, error : float32 array, shape ``(n, p)``
+        Values of light curves may be float64: a magnitude of 18 in single precision is good to 1e-6.
     mask : bool array, shape ``(n, p)``
         True = bad. Padding is masked.
     band : int16 array, shape ``(n, p)``, optional
@@ -130,7 +131,7 @@ class Batch:
         )
 
     def tensors(self, device: str | None = None) -> Batch:
-        """Hand out the same batch with torch tensors on ``device``; ``coordinate`` stays float64."""
+        """Hand out the same batch with torch tensors on ``device``; float64 of coordinates and light curves stays."""
         import torch
 
         def tensor(array, dtype):
@@ -141,8 +142,10 @@ class Batch:
                 array = torch.from_numpy(np.ascontiguousarray(native, native.dtype.newbyteorder("=")))
             return array.to(device=device, dtype=dtype)
 
+        double = self.band is not None and str(self.value.dtype).endswith(("float64", "f8"))
         return replace(
-            self, coordinate=tensor(self.coordinate, torch.float64), value=tensor(self.value, torch.float32),
+            self, coordinate=tensor(self.coordinate, torch.float64),
+            value=tensor(self.value, torch.float64 if double else torch.float32),
             error=tensor(self.error, torch.float32), mask=tensor(self.mask, torch.bool),
             band=tensor(self.band, torch.long),
         )
@@ -184,7 +187,8 @@ def collate(samples: Sequence[Sample]) -> Batch:
         )
     size = (len(samples), max(map(len, samples)))
     coordinate = np.zeros(size)
-    value, error = np.zeros(size, np.float32), np.zeros(size, np.float32)
+    kind = np.float32 if first.band is None else np.result_type(np.float32, *{s.value.dtype for s in samples})
+    value, error = np.zeros(size, kind), np.zeros(size, np.float32)
     mask, band = np.ones(size, bool), None if first.band is None else np.zeros(size, np.int16)
     for row, s in enumerate(samples):
         coordinate[row, : len(s)] = s.coordinate

@@ -29,9 +29,10 @@ class SamplePromises(ClaimPromises):
             assert not sample.mask.all(), "every pixel of the example is masked"
             assert np.isfinite(sample.coordinate).all(), "the coordinate is not finite everywhere"
             assert (np.diff(sample.coordinate) >= 0).all(), "the coordinate does not increase"
-            for name, dtype in (("coordinate", "f8"), ("value", "f4"), ("error", "f4"), ("mask", "?")):
+            value = ("f4",) if sample.band is None else ("f4", "f8")
+            for name, dtypes in (("coordinate", ("f8",)), ("value", value), ("error", ("f4",)), ("mask", ("?",))):
                 array = getattr(sample, name)
-                assert array.dtype == np.dtype(dtype), f"{name} is {array.dtype}, promised {np.dtype(dtype)}"
+                assert array.dtype in map(np.dtype, dtypes), f"{name} is {array.dtype}, promised {np.dtype(dtypes[0])}"
             for name in ("value", "error"):
                 array = getattr(sample, name)
                 assert np.isfinite(array).all(), f"{name} is not finite everywhere"
