@@ -143,5 +143,5 @@ def _batch(stars: Variables, instrument: LightCurveInstrument, visits: Visits, m
             "true_epoch": stars.epoch + DAY_ZERO, "true_magnitude": stars.magnitude, "true_teff": stars.teff,
             "true_a_v": stars.a_v, "true_bp_rp": stars.bp_rp}
     epoch = np.floor(np.append(days, 0.0)[np.minimum(starts[:-1], len(days))] - 0.5) + 0.5
-    curves = Curves(starts, epoch, days - epoch[star], value, error, mask, band.astype(np.int16), meta)
+    curves = Curves(starts, epoch, days - epoch[star], value.astype(np.float32), error, mask, band.astype(np.int16), meta)
     return pad_curves(settle(curves), instrument.name)

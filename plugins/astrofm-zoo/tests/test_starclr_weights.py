@@ -72,6 +72,12 @@ def test_the_oracle(shared_data, instrument):
         table = model.predict(given)
         np.testing.assert_allclose(chances(table, f"{survey}_class"), oracle["probability"], atol=1e-6)
         assert table["id"].tolist() == [f"s{k}" for k in range(n)] and not any(table["flags"])
+    model.to("cpu", precision="bfloat16")
+    rounded = model.embed(given)
+    cosine = (rounded * found).sum(1) / np.linalg.norm(rounded, axis=1) / np.linalg.norm(found, axis=1)
+    assert (rounded != found).any() and cosine.min() > 0.9999
+    if "probability" in oracle:
+        np.testing.assert_allclose(chances(model.predict(given), f"{survey}_class"), oracle["probability"], atol=2e-3)
 
 
 @pytest.mark.parametrize("instrument", SURVEYS)
