@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from .nufft import fourier_sums
+from .ranges import Highest
 from .waves import Waves
 
 #: frequencies that are looked at together
@@ -57,7 +58,7 @@ def powers(waves: Waves, step: np.ndarray, first: np.ndarray, count: int) -> np.
 
 
 def scan(waves: Waves, step: np.ndarray, first: np.ndarray, last: np.ndarray, keep: int,
-         block: int) -> tuple[np.ndarray, np.ndarray]:
+         block: int, highest: Highest | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Find the highest peaks of the periodogram, a chunk of frequencies at a time.
 
     Parameters
@@ -70,6 +71,8 @@ def scan(waves: Waves, step: np.ndarray, first: np.ndarray, last: np.ndarray, ke
         Peaks a star.
     block : int
         Steps within which only the highest is a peak.
+    highest : Highest, optional
+        What takes down the highest power in each range of periods, of these steps.
 
     Returns
     -------
@@ -84,6 +87,8 @@ def scan(waves: Waves, step: np.ndarray, first: np.ndarray, last: np.ndarray, ke
         here = powers(waves, step, first + offset, count)
         beyond = offset + np.arange(count) > (last - first)[:, None]
         here[beyond] = -1
+        if highest is not None:
+            highest.look(here, first + offset)
         blocks = here.reshape(n, -1, block)
         inside = blocks.argmax(2)
         best = np.take_along_axis(blocks, inside[..., None], 2)[..., 0]

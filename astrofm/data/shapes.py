@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from .brightness import Packed
+from .harmonics import scores
 from .periods import Periods
 from .series_fit import FourierSeries, fit_series
+from .statistics import NORMAL, PERCENTILES, quantiles
 from .waves import Waves
 
 #: bins of phase
@@ -17,6 +19,8 @@ HARMONICS = 4
 GRID = np.arange(200) / 200
 #: series the minima of which are compared, at twice the period, are of so many harmonics
 DOUBLE = 10
+#: harmonics of the series whose fits are compared
+ORDERS = (1, 2, 3, 4, 6)
 
 
 def shapes(points: Packed, main: np.ndarray, waves: Waves, found: Periods) -> dict[str, np.ndarray]:
@@ -52,6 +56,10 @@ def shapes(points: Packed, main: np.ndarray, waves: Waves, found: Periods) -> di
     with np.errstate(divide="ignore", invalid="ignore"):
         columns = {**_fourier(few, scale), **_turning(best, scale), **_minima(double)}
         columns["explained_double"] = 1 - double.left
+        left = scores(own, np.stack([1 / period, 0.5 / period], axis=1), ORDERS[-1])[1]
+        columns.update({f"explained{name}_{k}": 1 - left[:, place, k - 1] for place, name in enumerate(("", "_double"))
+                        for k in ORDERS})
+        columns.update(_residual(folded, best, scale))
         for name, series, cycle, bright in (("fold", best, period, True), ("fold_double", double, 2 * period, False)):
             columns.update(_fold(name, folded, series, cycle, scale, bright=bright))
     return {name: _whole(values, rows, n) for name, values in columns.items()}
@@ -108,6 +116,20 @@ def _minima(series: FourierSeries) -> dict[str, np.ndarray]:
             "minima_ratio": (second - top) / np.where(depth > top, depth - top, np.nan)}
 
 
+def _residual(points: Packed, series: FourierSeries, scale: np.ndarray) -> dict[str, np.ndarray]:
+    """Describe what the series leaves, in the main band."""
+    rest = points.value - series.along(points.days) * scale[:, None]
+    rest = np.where(points.there, rest - points.mean(rest)[:, None], 0.0)
+    middle = PERCENTILES.index(50)
+    median = quantiles(points, rest)[:, middle]
+    noise = NORMAL * quantiles(points, np.abs(rest - median[:, None]))[:, middle]
+    variance = points.mean(rest**2)
+    jump = np.where(points.there[:, 1:], np.diff(rest, axis=1), 0.0)
+    return {"residual_log_noise": np.log10(noise / quantiles(points, points.error)[:, middle]),
+            "residual_skew": points.mean(rest**3) / variance**1.5, "residual_kurtosis": points.mean(rest**4) / variance**2 - 3,
+            "residual_von_neumann": (jump**2).sum(1) / (rest**2).sum(1)}
+
+
 def _fold(name: str, points: Packed, series: FourierSeries, cycle: np.ndarray, scale: np.ndarray, *,
           bright: bool) -> dict[str, np.ndarray]:
     """Bin the folded curve; empty bins are the series', and all are drawn to it as by one more point."""
@@ -129,5 +151,16 @@ def _fold(name: str, points: Packed, series: FourierSeries, cycle: np.ndarray, s
     ranked = np.take_along_axis(value, order, 1)
     jump = np.where(points.there[:, 1:], np.diff(ranked, axis=1), 0.0)
     spread = np.where(points.there, value**2, 0.0).sum(1)
-    return {**{f"{name}_{k:02d}": shape[:, k] for k in range(BINS)}, f"{name}_filled": (count > 0).mean(1),
+    found = _scatter(value[points.there], index, count, spread / points.count) if bright else {}
+    return {**found, **{f"{name}_{k:02d}": shape[:, k] for k in range(BINS)}, f"{name}_filled": (count > 0).mean(1),
             f"{name}_von_neumann": (jump**2).sum(1) / spread}
+
+
+def _scatter(value: np.ndarray, index: np.ndarray, count: np.ndarray, variance: np.ndarray) -> dict[str, np.ndarray]:
+    """Give the spread within bins of phase that have four points or more."""
+    mean, square = (np.bincount(index, each, count.size).reshape(count.shape) / np.maximum(count, 1)
+                    for each in (value, value**2))
+    within = np.ma.array(np.sqrt(np.maximum(square - mean**2, 0.0)), mask=count < 4)
+    middle = np.ma.median(within, axis=1).filled(np.nan)
+    return {"fold_scatter": middle / np.sqrt(variance),
+            "fold_scatter_change": (within.std(axis=1) / within.mean(axis=1)).filled(np.nan)}
