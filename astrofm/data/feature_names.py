@@ -33,6 +33,21 @@ def _waves(name: str, ranges: Iterable[int], text: str, period: bool = True) -> 
             yield f"{name}_{kind}_{k:02d}", "", f"log10 of the {what} of the strongest wave of {short:g} to {long:g} d of {text}"
 
 
+def _series(name: str, text: str) -> Iterator[tuple[str, str, str]]:
+    for kind, what in (("log_amplitude", "log10 of the amplitude (faintest less brightest, mag) of"),
+                       ("log_snr", "log10 of the amplitude over the median error of"), ("over_90", "amplitude over amplitude_90 of"),
+                       ("odd", "part of the power in odd harmonics of"),
+                       ("steepness", "log10 of the steepest fall over the steepest rise of"), ("turns", "minima and maxima of"),
+                       ("log_first", "log10 of the amplitude of the first harmonic (mag) of"),
+                       ("middle", "median less brightest, over the amplitude, of")):
+        yield f"{name}_{kind}", "", f"{what} {text}"
+    for k in range(2, shapes.SIX):
+        yield f"{name}_r{k}", "", f"log10 of the amplitude of harmonic {k} over that of the first of {text}"
+        for wave in ("cos", "sin"):
+            yield f"{name}_{wave}{k}", "", (f"{wave} of the phase of harmonic {k} less {k} times that of the first, times the ratio "
+                                            f"of their amplitudes (at most 1), of {text}")
+
+
 _MAIN = [
     ("points_all", "", "good points in all bands"), ("bands", "", "bands with a good point"),
     ("negative", "", "part of the good points whose flux is not positive"),
@@ -117,6 +132,10 @@ _PERIOD = [
     ("residual_log_noise", "", "log10 of the robust standard deviation about the series, over the median error"),
     ("residual_skew", "", "skewness about the series"), ("residual_kurtosis", "", "excess kurtosis about the series"),
     ("residual_von_neumann", "", "as von_neumann, about the series"),
+    *_series("harmonic", f"the series of {shapes.SIX} harmonics"),
+    *_series("double", f"the series of {shapes.DOUBLE} harmonics at twice the period"),
+    *((f"wave_explained_{k:02d}", "", f"part of the variance that the strongest wave of {short:g} to {long:g} d explains")
+      for k, (short, long) in enumerate(RANGES)),
     *_waves("wave", range(len(RANGES)), "the curve"),
     ("wave_long_short", "", "largest wave_amplitude of periods over 6 days less that of shorter ones"),
     *_waves("fast", peaks.FAST, f"the curve less its mean of {peaks.SLOW:.0f} days"),

@@ -43,6 +43,7 @@ def range_features(waves: Waves, scale: np.ndarray, found: Periods) -> dict[str,
     long = np.array([short >= 6 for short, _ in RANGES])
     most = [np.where(several, np.nan_to_num(amplitude[:, own], nan=-9.0).max(1), np.nan) for own in (long, ~long)]
     return {**_columns("wave", range(len(RANGES)), amplitude, period),
+            **{f"wave_explained_{k:02d}": found.range_explained[:, k] for k in range(len(RANGES))},
             "wave_long_short": np.where(most[0] > -9, most[0] - most[1], np.nan)}
 
 

@@ -21,6 +21,8 @@ GRID = np.arange(200) / 200
 DOUBLE = 10
 #: harmonics of the series whose fits are compared
 ORDERS = (1, 2, 3, 4, 6)
+#: harmonics of the series whose turns are counted
+SIX = 6
 
 
 def shapes(points: Packed, main: np.ndarray, waves: Waves, found: Periods) -> dict[str, np.ndarray]:
@@ -60,6 +62,8 @@ def shapes(points: Packed, main: np.ndarray, waves: Waves, found: Periods) -> di
         columns.update({f"explained{name}_{k}": 1 - left[:, place, k - 1] for place, name in enumerate(("", "_double"))
                         for k in ORDERS})
         columns.update(_residual(folded, best, scale))
+        columns.update(_harmonics("harmonic", fit_series(own, 1 / period, np.full(len(rows), SIX), rounds=0), scale, folded))
+        columns.update(_harmonics("double", double, scale, folded))
         for name, series, cycle, bright in (("fold", best, period, True), ("fold_double", double, 2 * period, False)):
             columns.update(_fold(name, folded, series, cycle, scale, bright=bright))
     return {name: _whole(values, rows, n) for name, values in columns.items()}
@@ -85,6 +89,29 @@ def _fourier(series: FourierSeries, scale: np.ndarray) -> dict[str, np.ndarray]:
         found[f"r{k}1"] = size[:, k - 1] / np.maximum(size[:, 0], 1e-9)
         found[f"phi{k}1_sin"], found[f"phi{k}1_cos"] = np.sin(difference), np.cos(difference)
     return found
+
+
+def _harmonics(name: str, series: FourierSeries, scale: np.ndarray, points: Packed) -> dict[str, np.ndarray]:
+    """Describe a series by numbers that stay small where a harmonic is noise."""
+    wave = series.cosine - 1j * series.sine
+    size = np.abs(wave)
+    first = np.maximum(size[:, 0], 1e-9)
+    light = series.at(GRID)
+    width = np.ptp(light, axis=1)
+    slope = np.diff(light, axis=1, append=light[:, :1])
+    rank = dict(zip(PERCENTILES, quantiles(points, points.value).T, strict=True))
+    noise = quantiles(points, points.error)[:, PERCENTILES.index(50)]
+    found = {"log_amplitude": np.log10(width * scale), "log_snr": np.log10(width * scale / noise),
+             "over_90": width * scale / (rank[95] - rank[5]), "odd": (size[:, ::2] ** 2).sum(1) / (size**2).sum(1),
+             "steepness": np.log10(slope.max(1) / -slope.min(1)), "turns": (np.diff(np.sign(slope), axis=1) != 0).sum(1) * 1.0,
+             "log_first": np.log10(first * scale), "middle": (np.median(light, axis=1) - light.min(1)) / width}
+    turned = wave / np.maximum(size[:, :1], 1e-9)
+    for k in range(2, SIX):
+        ratio = np.minimum(size[:, k - 1] / first, 1.0)
+        angle = np.angle(turned[:, k - 1]) - k * np.angle(turned[:, 0])
+        found |= {f"r{k}": np.log10(np.maximum(size[:, k - 1] / first, 1e-3)), f"cos{k}": ratio * np.cos(angle),
+                  f"sin{k}": ratio * np.sin(angle)}
+    return {f"{name}_{key}": values for key, values in found.items()}
 
 
 def _turning(series: FourierSeries, scale: np.ndarray) -> dict[str, np.ndarray]:
