@@ -12,6 +12,8 @@ from .waves import Waves
 
 #: frequencies that are looked at together
 CHUNK = 16384
+#: what their number is a multiple of
+EVEN = 1024
 #: what is added to the squares of sine and cosine, in points of mean weight: keeps two points from being a perfect wave
 RIDGE = 0.05
 
@@ -113,6 +115,9 @@ def _chunks(count: int, block: int) -> Iterator[tuple[int, int]]:
     size = CHUNK - CHUNK % block
     if count < size:  # few lengths of transform, as each has a kernel of its own
         size = max(2 ** int(np.ceil(np.log2(count))), 4 * block)
+        size += -size % block
+    else:  # chunks alike, so that the last is not mostly empty
+        size = min(size, -(-count // -(-count // size) // EVEN) * EVEN)
         size += -size % block
     for first in range(0, count, size):
         yield first, size

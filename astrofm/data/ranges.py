@@ -39,8 +39,10 @@ class Highest:
         low, high = (np.clip(edge - first[:, None], 0, count) for edge in (self.low, self.high))
         for k in np.flatnonzero((high > low).any(0)):
             start, stop = int(low[:, k].min()), int(high[:, k].max())
-            column = np.arange(start, stop)
-            part = np.where((column >= low[:, k, None]) & (column < high[:, k, None]), power[:, start:stop], -1)
+            part = power[:, start:stop]
+            if low[:, k].max() > start or high[:, k].min() < stop:
+                column = np.arange(start, stop)
+                part = np.where((column >= low[:, k, None]) & (column < high[:, k, None]), part, -1)
             inside = part.argmax(1)
             top = np.take_along_axis(part, inside[:, None], 1)[:, 0]
             better = (top >= 0) & ~(top <= self.power[:, k])
