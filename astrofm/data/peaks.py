@@ -35,7 +35,7 @@ def range_features(waves: Waves, scale: np.ndarray, found: Periods) -> dict[str,
     Returns
     -------
     dict of str to ndarray of float64, shape ``(n,)``
-        See `astrofm.data.features.FEATURES`; NaN where the time base has no room for such a period.
+        See `astrofm.data.feature_names.FEATURES`; NaN where the time base has no room for such a period.
     """
     amplitude, period = _logs(waves, scale, found.range_explained), np.log10(found.range_period)
     several = np.isfinite(amplitude).any(1)

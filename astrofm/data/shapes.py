@@ -41,7 +41,7 @@ def shapes(points: Packed, main: np.ndarray, waves: Waves, found: Periods) -> di
     Returns
     -------
     dict of str to ndarray of float64, shape ``(n,)``
-        See `astrofm.data.features.FEATURES`; NaN where a star has no period, empty where none has.
+        See `astrofm.data.feature_names.FEATURES`; NaN where a star has no period, empty where none has.
     """
     there = np.isfinite(found.period)
     rows = np.flatnonzero(there)

@@ -31,7 +31,7 @@ def slow_features(points: Packed) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to ndarray of float64, shape ``(n,)``
-        See `astrofm.data.features.FEATURES`; NaN where there are too few points.
+        See `astrofm.data.feature_names.FEATURES`; NaN where there are too few points.
     """
     first = np.where(points.there, points.days, np.inf).min(1, initial=np.inf)
     days = np.where(points.there, points.days - np.where(np.isfinite(first), first, 0.0)[:, None], 0.0)

@@ -29,7 +29,7 @@ def statistics(points: Packed) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to ndarray of float64, shape ``(n,)``
-        See `astrofm.data.features.FEATURES`; NaN where there are too few points.
+        See `astrofm.data.feature_names.FEATURES`; NaN where there are too few points.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = points.mean(points.value)
