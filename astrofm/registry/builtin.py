@@ -53,6 +53,8 @@ def astrofm_heads() -> list[Card]:
             Card("classes", "astrofm.nn.heads:ClassHead", "probabilities of named classes", "", _LICENSE),
             Card("classes-with-extras", "astrofm.nn.plain:ExtraClassHead",
                  "probabilities of named classes, out of an embedding and named numbers of the star", "", _LICENSE),
+            Card("as-measured", "astrofm.nn.plain:MeasuredHead", "numbers that the encoder measures on the star, as labels",
+                 "", _LICENSE),
             Card("learned-classes", "astrofm.nn.classes:LearnedClassHead",
                  "probabilities of named classes, out of an embedding and numbers some of which may be missing",
                  "arXiv:2007.07314", _LICENSE),
