@@ -30,22 +30,23 @@ def _waves(name: str, ranges: Iterable[int], text: str, period: bool = True) -> 
     for kind, what in (("amplitude", "amplitude in magnitudes"), ("period", "period in days"))[:1 + period]:
         for k in ranges:
             short, long = RANGES[k]
-            yield f"{name}_{kind}_{k:02d}", "", f"log10 of the {what} of the strongest wave of {short:g} to {long:g} d of {text}"
+            yield (f"{name}_{kind}_{k:02d}", "",
+                   f"log10 of the {what} of the strongest wave of {short:g} to {long:g} d of {text}")
 
 
 def _series(name: str, text: str) -> Iterator[tuple[str, str, str]]:
     for kind, what in (("log_amplitude", "log10 of the amplitude (faintest less brightest, mag) of"),
-                       ("log_snr", "log10 of the amplitude over the median error of"), ("over_90", "amplitude over amplitude_90 of"),
-                       ("odd", "part of the power in odd harmonics of"),
-                       ("steepness", "log10 of the steepest fall over the steepest rise of"), ("turns", "minima and maxima of"),
-                       ("log_first", "log10 of the amplitude of the first harmonic (mag) of"),
+                       ("log_snr", "log10 of the amplitude over the median error of"),
+                       ("over_90", "amplitude over amplitude_90 of"), ("odd", "part of the power in odd harmonics of"),
+                       ("steepness", "log10 of the steepest fall over the steepest rise of"),
+                       ("turns", "minima and maxima of"), ("log_first", "log10 of the amplitude of the first harmonic (mag) of"),
                        ("middle", "median less brightest, over the amplitude, of")):
         yield f"{name}_{kind}", "", f"{what} {text}"
     for k in range(2, shapes.SIX):
         yield f"{name}_r{k}", "", f"log10 of the amplitude of harmonic {k} over that of the first of {text}"
         for wave in ("cos", "sin"):
-            yield f"{name}_{wave}{k}", "", (f"{wave} of the phase of harmonic {k} less {k} times that of the first, times the ratio "
-                                            f"of their amplitudes (at most 1), of {text}")
+            yield f"{name}_{wave}{k}", "", (f"{wave} of the phase of harmonic {k} less {k} times that of the first, times "
+                                            f"the ratio of their amplitudes (at most 1), of {text}")
 
 
 _MAIN = [

@@ -103,7 +103,8 @@ def _harmonics(name: str, series: FourierSeries, scale: np.ndarray, points: Pack
     noise = quantiles(points, points.error)[:, PERCENTILES.index(50)]
     found = {"log_amplitude": np.log10(width * scale), "log_snr": np.log10(width * scale / noise),
              "over_90": width * scale / (rank[95] - rank[5]), "odd": (size[:, ::2] ** 2).sum(1) / (size**2).sum(1),
-             "steepness": np.log10(slope.max(1) / -slope.min(1)), "turns": (np.diff(np.sign(slope), axis=1) != 0).sum(1) * 1.0,
+             "steepness": np.log10(slope.max(1) / -slope.min(1)),
+             "turns": (np.diff(np.sign(slope), axis=1) != 0).sum(1) * 1.0,
              "log_first": np.log10(first * scale), "middle": (np.median(light, axis=1) - light.min(1)) / width}
     turned = wave / np.maximum(size[:, :1], 1e-9)
     for k in range(2, SIX):
@@ -153,7 +154,8 @@ def _residual(points: Packed, series: FourierSeries, scale: np.ndarray) -> dict[
     variance = points.mean(rest**2)
     jump = np.where(points.there[:, 1:], np.diff(rest, axis=1), 0.0)
     return {"residual_log_noise": np.log10(noise / quantiles(points, points.error)[:, middle]),
-            "residual_skew": points.mean(rest**3) / variance**1.5, "residual_kurtosis": points.mean(rest**4) / variance**2 - 3,
+            "residual_skew": points.mean(rest**3) / variance**1.5,
+            "residual_kurtosis": points.mean(rest**4) / variance**2 - 3,
             "residual_von_neumann": (jump**2).sum(1) / (rest**2).sum(1)}
 
 

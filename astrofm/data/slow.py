@@ -115,7 +115,8 @@ def _autocorrelation(sums: np.ndarray, count: np.ndarray) -> dict[str, np.ndarra
     found = {}
     for low, high in LAGS:
         number = pairs[:, high] - pairs[:, low - 1]
-        found[f"autocorrelation_{low}"] = np.where(number >= PAIRS, (products[:, high] - products[:, low - 1]) / number, np.nan)
+        mean = (products[:, high] - products[:, low - 1]) / number
+        found[f"autocorrelation_{low}"] = np.where(number >= PAIRS, mean, np.nan)
     return found
 
 

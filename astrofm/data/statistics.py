@@ -65,7 +65,8 @@ def _spread(points: Packed, away: np.ndarray, mean: np.ndarray, variance: np.nda
     above = np.where(points.there, points.value - np.nan_to_num(rank[50])[:, None], 0.0) / robust[:, None]
     return {
         **{f"quantile_{q:02d}": (rank[q] - rank[50]) / width for q in DECILES},
-        "log_std": np.log10(std), "faint_reach": (rank[99] - rank[50]) / robust, "bright_reach": (rank[50] - rank[1]) / robust,
+        "log_std": np.log10(std), "faint_reach": (rank[99] - rank[50]) / robust,
+        "bright_reach": (rank[50] - rank[1]) / robust,
         "faint_points": points.mean(np.where(np.isnan(above), np.nan, above > 3)),
         "bright_points": points.mean(np.where(np.isnan(above), np.nan, above < -3)),
         "median": rank[50], "std": std, "amplitude_90": width, "range": rank[100] - rank[0], "robust_std": NORMAL * middle,

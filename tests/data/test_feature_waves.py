@@ -46,7 +46,8 @@ def test_the_second_period_is_that_of_the_weaker_wave():
     assert (found["second_explained"] > 0.7).all()
     single = curve_features(with_waves(batch, (3.3, 0.3)))
     assert (single["second_explained"] < 0.2).all() and (np.abs(single["residual_log_noise"]) < 0.15).all()
-    assert (single["explained_1"] > 0.97).all() and (single["harmonic_r2"] < -1).all() and (single["harmonic_turns"] >= 1).all()
+    assert (single["explained_1"] > 0.97).all() and (single["harmonic_r2"] < -1).all()
+    assert (single["harmonic_turns"] >= 1).all()
 
 
 def test_the_fast_part_is_the_curve_less_what_changes_over_years():
@@ -96,8 +97,8 @@ def test_running_means_and_autocorrelation_are_those_of_the_definition():
             pairs = np.triu((np.abs(cell[:, None] - cell) >= low) & (np.abs(cell[:, None] - cell) <= high))
             assert pairs.sum() >= 20 or np.isnan(found[f"autocorrelation_{low}"][row])
             if pairs.sum() >= 20:
-                assert found[f"autocorrelation_{low}"][row] == pytest.approx((np.outer(away, away) * pairs).sum() / pairs.sum(),
-                                                                             abs=1e-3)
+                mean = (np.outer(away, away) * pairs).sum() / pairs.sum()
+                assert found[f"autocorrelation_{low}"][row] == pytest.approx(mean, abs=1e-3)
 
 
 def test_years_of_unlike_means_show():
