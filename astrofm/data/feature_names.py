@@ -39,7 +39,8 @@ def _series(name: str, text: str) -> Iterator[tuple[str, str, str]]:
                        ("log_snr", "log10 of the amplitude over the median error of"),
                        ("over_90", "amplitude over amplitude_90 of"), ("odd", "part of the power in odd harmonics of"),
                        ("steepness", "log10 of the steepest fall over the steepest rise of"),
-                       ("turns", "minima and maxima of"), ("log_first", "log10 of the amplitude of the first harmonic (mag) of"),
+                       ("turns", "minima and maxima of"),
+                       ("log_first", "log10 of the amplitude of the first harmonic (mag) of"),
                        ("middle", "median less brightest, over the amplitude, of")):
         yield f"{name}_{kind}", "", f"{what} {text}"
     for k in range(2, shapes.SIX):
