@@ -37,17 +37,11 @@ class Highest:
         """See more of the periodogram: powers ``(n, count)``, negative where there is none, from frequency ``first`` on."""
         count = power.shape[1]
         low, high = (np.clip(edge - first[:, None], 0, count) for edge in (self.low, self.high))
-        for k in np.flatnonzero((high > low).any(0)):
-            start, stop = int(low[:, k].min()), int(high[:, k].max())
-            part = power[:, start:stop]
-            if low[:, k].max() > start or high[:, k].min() < stop:
-                column = np.arange(start, stop)
-                part = np.where((column >= low[:, k, None]) & (column < high[:, k, None]), part, -1)
-            inside = part.argmax(1)
-            top = np.take_along_axis(part, inside[:, None], 1)[:, 0]
-            better = (top >= 0) & ~(top <= self.power[:, k])
-            self.power[better, k] = top[better]
-            self.place[better, k] = (first + start + inside)[better]
+        for row, k in zip(*np.nonzero(high > low), strict=True):  # slices of unlike length, without a copy
+            part = power[row, low[row, k]:high[row, k]]
+            inside = int(part.argmax())
+            if part[inside] >= 0 and not part[inside] <= self.power[row, k]:
+                self.power[row, k], self.place[row, k] = part[inside], first[row] + low[row, k] + inside
 
     def period(self) -> np.ndarray:
         """Give the periods in days, ``(n, ranges)``; NaN where there is none."""
