@@ -20,6 +20,8 @@ SLOW = 200.0
 FAST = tuple(k for k, (short, long) in enumerate(RANGES) if 2 < short and long <= 250)
 #: steps of frequency in one over the span, where a second period is searched
 OVERSAMPLING = 2
+#: steps within which only the highest is looked at, as one is wanted
+BLOCK = 64
 
 
 def range_features(waves: Waves, scale: np.ndarray, found: Periods) -> dict[str, np.ndarray]:
@@ -110,7 +112,7 @@ def _scan(waves: Waves, shortest: float, longest: np.ndarray, oversampling: int)
     first = np.maximum(np.ceil(1 / (longest * step) - 1e-6), 1).astype(np.int64)
     last = np.maximum((1 / (shortest * step)).astype(np.int64), first)
     highest = Highest(step)
-    place, _ = scan(waves, step, first, last, 1, 2 * oversampling, highest)
+    place, _ = scan(waves, step, first, last, 1, BLOCK, highest)
     return place[:, 0], highest
 
 
