@@ -11,10 +11,7 @@ if TYPE_CHECKING:
     from .compat import Spectrum
     from .models import Model
 
-__all__ = ["DEFAULT_MODEL", "Accessor", "attach"]
-
-#: the model that answers where none is named
-DEFAULT_MODEL = "stellar-tiny"
+__all__ = ["Accessor", "attach"]
 
 
 class Accessor:
@@ -47,23 +44,31 @@ class Accessor:
 
     def predict(self, model: str | Model | None = None) -> QTable:
         """Predict labels with errors: a table of one row. See `astrofm.models.Model.predict`."""
-        return _model(model).predict(self._data)
+        return self._model(model).predict(self._data)
 
     def classify(self, model: str | Model | None = None, *, coverage: float = 0.9, false_alarm: float = 0.01) -> QTable:
         """Say which class it is, or may be: a table of one row. See `astrofm.models.Model.classify`."""
-        return _model(model).classify(self._data, coverage=coverage, false_alarm=false_alarm)
+        return self._model(model).classify(self._data, coverage=coverage, false_alarm=false_alarm)
 
     def embed(self, model: str | Model | None = None) -> np.ndarray:
         """Embed into the shared space: shape ``(d,)``. See `astrofm.models.Model.embed`."""
-        return _model(model).embed(self._data)
+        return self._model(model).embed(self._data)
 
     def translate(self, to: str, model: str | Model | None = None) -> Spectrum:
         """Say what another instrument would see. See `astrofm.models.Model.translate`."""
-        return _model(model).translate(self._data, to=to)
+        return self._model(model).translate(self._data, to=to)
 
     def reconstruct(self, model: str | Model | None = None) -> Spectrum:
         """Fill masked and missing pixels, with errors. See `astrofm.models.Model.reconstruct`."""
-        return _model(model).reconstruct(self._data)
+        return self._model(model).reconstruct(self._data)
+
+    def _model(self, model: str | Model | None) -> Model:
+        if model is None or isinstance(model, str):
+            from .models import load_model
+            from .models.defaults import default_model
+
+            return load_model(model or default_model(self._data))
+        return model
 
 
 class _Door:
@@ -77,11 +82,3 @@ def attach(*classes: type) -> None:
     """Give classes the ``.fm`` accessor; subclasses inherit it."""
     for cls in classes:
         cls.fm = _Door()
-
-
-def _model(model: str | Model | None) -> Model:
-    if model is None or isinstance(model, str):
-        from .models import load_model
-
-        return load_model(model or DEFAULT_MODEL)
-    return model

@@ -3,9 +3,9 @@
     python benchmarks/variables.py --data DATA -o RUN --peer [--features] [--model MODEL ...]
 
 DATA holds ``asas hipparcos-ogle eros``. Each reader (``--peer``, light-curve's hand-crafted features and a Lomb-Scargle
-period; ``--features``, astrofm's own; each ``--model``) turns light curves into numbers, and each of ``--classifiers`` learns
-from these. All rows of a table are measured in the same way on the same stars. Started again, it goes on: what stars were
-read as, and each row, are kept in RUN. The protocols are in docs/variables.rst.
+period; ``--features``, astrofm's own; each ``--model``; and features and model together) turns light curves into numbers,
+and each of ``--classifiers`` learns from these. All rows of a table are measured in the same way on the same stars. Started
+again, it goes on: what stars were read as, and each row, are kept in RUN. The protocols are in docs/variables.rst.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from variables_classes import Tidy, chances, common_classes
-from variables_readers import Reader, features_reader, model_reader, peer_reader, told_of
+from variables_readers import Reader, features_reader, joined_reader, model_reader, peer_reader, told_of
 from variables_scores import auroc, confusions, few_of_each, macro_f1, micro_f1, scores, stratified_folds
 from variables_sets import SETS, LabelledSet, in_one_band, same_stars, starembed
 
@@ -245,6 +245,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     readers: dict[str, Reader] = {"peer": peer_reader()} if options.peer else {}
     readers |= {"features": features_reader()} if options.features else {}
     readers |= {name: model_reader(name) for name in options.model}
+    if options.features:
+        readers |= {f"features+{name}": joined_reader([readers["features"], readers[name]]) for name in options.model}
     if not readers:
         raise SystemExit("nothing to measure: say --peer, --features, --model MODEL, or several of them")
     options.output.mkdir(parents=True, exist_ok=True)

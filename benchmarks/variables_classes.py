@@ -79,7 +79,7 @@ def _forest(seed: int, trees: int, stars: int) -> Any:
 def _extra(seed: int, trees: int, stars: int) -> Any:
     from sklearn.ensemble import ExtraTreesClassifier
 
-    return ExtraTreesClassifier(trees, random_state=seed, class_weight="balanced", max_features=0.2)
+    return ExtraTreesClassifier(trees, random_state=seed, class_weight="balanced", max_features=0.4)
 
 
 def _neighbours(seed: int, trees: int, stars: int) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -109,7 +109,7 @@ def features_reader() -> Reader:
 
 
 def model_reader(name: str) -> Reader:
-    """Read the embedding of a model.
+    """Read the embedding of a model, and behind it the logarithms of its class probabilities, where it gives any.
 
     Parameters
     ----------
@@ -138,9 +138,19 @@ def model_reader(name: str) -> Reader:
     def read(batch: Batch, bands: int) -> np.ndarray:
         if posing:
             batch = replace(batch, instrument=instrument, band=np.where(batch.mask, batch.band, place).astype(np.int16))
-        return np.asarray(model.embed(batch), np.float64)
+        told = np.asarray(model.embed(batch), np.float64)
+        if not any(label.get("classes") for label in model.about["labels"]):
+            return told
+        table = model.predict(batch)
+        chances = [np.asarray(table[column], np.float64) for column in table.colnames if "_probability_" in column]
+        return np.concatenate([told, np.log(np.stack(chances, axis=1) + 1e-4)], axis=1)
 
     return read
+
+
+def joined_reader(readers: Sequence[Reader]) -> Reader:
+    """Read what several readers do, side by side."""
+    return lambda batch, bands: np.concatenate([read(batch, bands) for read in readers], axis=1)
 
 
 def told_of(stars: Batch, reader: Reader, file: Path, *, size: int = 256) -> np.ndarray:

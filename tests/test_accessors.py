@@ -12,10 +12,11 @@ from astropy.time import Time
 from astropy.timeseries import TimeSeries
 
 import astrofm.models
-from astrofm.accessors import DEFAULT_MODEL, Accessor
+from astrofm.accessors import Accessor
 from astrofm.compat import Spectrum
 from astrofm.errors import DataError
-from astrofm.testing import FakeInstrument
+from astrofm.models.defaults import default_model
+from astrofm.testing import FakeInstrument, FakePhotometer
 
 
 class Recorder:
@@ -62,13 +63,23 @@ def test_classes_are_asked_for_with_a_coverage(star):
     assert model.asked == [("classify", star, {"coverage": 0.8, "false_alarm": 0.01})]
 
 
-@pytest.mark.parametrize("name, loaded", [(None, DEFAULT_MODEL), ("mine.safetensors", "mine.safetensors")])
+@pytest.mark.parametrize("name, loaded", [(None, "stellar-tiny"), ("mine.safetensors", "mine.safetensors")])
 def test_a_model_is_loaded_by_name_and_the_shipped_one_where_none_is_named(name, loaded, star, monkeypatch):
     names, model = [], Recorder()
     monkeypatch.setattr(astrofm.models, "load_model", lambda name: names.append(name) or model, raising=False)
     star.fm.embed() if name is None else star.fm.embed(model=name)
     assert names == [loaded]
     assert model.asked[0][1] is star
+
+
+def test_light_curves_are_answered_by_a_model_of_light_curves(tmp_path, monkeypatch):
+    names, model = [], Recorder()
+    monkeypatch.setattr(astrofm.models, "load_model", lambda name: names.append(name) or model, raising=False)
+    FakePhotometer().example().fm.classify()
+    assert names == ["variable-tiny"]
+    nobodys = tmp_path / "readme.txt"
+    nobodys.write_text("no star")
+    assert default_model([nobodys]) == "stellar-tiny"
 
 
 def test_asking_leaves_the_spectrum_alone(star):

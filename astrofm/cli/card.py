@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from ..errors import DataError, OutputError
+from ..models.defaults import TOLD, default_model
 
 SUFFIXES = (".png", ".pdf", ".svg")
 
@@ -15,7 +16,7 @@ def add_arguments(verb: str, parser: argparse.ArgumentParser) -> None:
     """Add what `run` needs."""
     parser.add_argument("file", type=Path, metavar="FILE", help="spectrum of a star")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="PICTURE", help=f"{', '.join(SUFFIXES)}")
-    parser.add_argument("-m", "--model", default="stellar-tiny", help="a name, a file or a pinned address (%(default)s)")
+    parser.add_argument("-m", "--model", help=f"a name, a file or a pinned address ({TOLD})")
     parser.add_argument("--index", type=Path, help="where neighbours are looked up: `astrofm index` makes it")
     parser.add_argument("--to", nargs="+", metavar="INSTRUMENT", help="translate to these; to the model's others by default")
     parser.add_argument("--star", type=int, default=1, metavar="N", help="which star of a file of several (%(default)s)")
@@ -37,6 +38,7 @@ def run(options: argparse.Namespace) -> int:
     if not 1 <= options.star <= len(stars):
         raise DataError(f"{options.file} holds {len(stars)} stars: --star counts from 1 to {len(stars)}")
     index = Index.load(options.index) if options.index else None
-    load_model(options.model).card(stars[options.star - 1], index=index, to=options.to, path=options.output)
+    model = load_model(options.model or default_model(options.file))
+    model.card(stars[options.star - 1], index=index, to=options.to, path=options.output)
     print(f"{options.output}: {options.file.name}", file=sys.stderr)
     return 0

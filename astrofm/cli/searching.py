@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError, OutputError, ReadError
+from ..models.defaults import TOLD, default_model
 from .output import Output
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 def add_arguments(verb: str, parser: argparse.ArgumentParser) -> None:
     """Add what `run` needs."""
     parser.add_argument("files", nargs="+", metavar="FILES-or-FOLDER", help="spectra, or a folder of them")
-    parser.add_argument("-m", "--model", default="stellar-tiny", help="a name, a file or a pinned address (%(default)s)")
+    parser.add_argument("-m", "--model", help=f"a name, a file or a pinned address ({TOLD})")
     parser.add_argument("-r", "--recursive", action="store_true", help="files in folders of a folder, too")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     parser.add_argument("--overwrite", action="store_true", help="replace a file of that name")
@@ -44,14 +45,20 @@ def run(options: argparse.Namespace) -> int:
 
     if options.command == "index":
         Output(options.output, form="ecsv", overwrite=options.overwrite)  # refuses what can't be written
-        return _index(load_model(options.model, device=options.device), options)
+        return _index(load_model(options.model or _default(options), device=options.device), options)
     output = None
     if options.output is not None:
         output = Output(options.output, form=options.format, overwrite=options.overwrite)
     index = _open(options)
-    model = load_model(options.model, device=options.device)
+    model = load_model(options.model or _default(options), device=options.device)
     index.check(model)
     return _search(index, model, output, options)
+
+
+def _default(options: argparse.Namespace) -> str:
+    from ..models.inputs import find_files
+
+    return default_model(find_files(options.files, recursive=options.recursive))
 
 
 def _open(options: argparse.Namespace) -> Index:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import DataError, ReadError
+from ..models.defaults import TOLD, default_model
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -39,7 +40,7 @@ class Job:
 def add_arguments(verb: str, parser: argparse.ArgumentParser) -> None:
     """Add what `run` needs."""
     parser.add_argument("files", nargs="+", metavar="FILES-or-FOLDER", help="spectra, or a folder of them")
-    parser.add_argument("-m", "--model", default="stellar-tiny", help="a name, a file or a pinned address (%(default)s)")
+    parser.add_argument("-m", "--model", help=f"a name, a file or a pinned address ({TOLD})")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="OUT", help="the table to write")
     if verb == "translate":
         parser.add_argument("--to", required=True, metavar="INSTRUMENT", help="see `astrofm plugins`")
@@ -73,7 +74,8 @@ def run(options: argparse.Namespace) -> int:
     output = Output(options.output, form=options.format, overwrite=options.overwrite, forms=formats)
     from ..models import load_model
 
-    job = make_job(load_model(options.model, device=options.device, precision=options.precision), options)
+    model = load_model(options.model or default_model(files), device=options.device, precision=options.precision)
+    job = make_job(model, options)
     with output.begin(job, files) as part:
         try:
             _work(part, job, files, options)

@@ -3,104 +3,22 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from ..errors import DataError, UnknownNameError
-from . import shapes, statistics
+from . import peaks, shapes, statistics
 from .brightness import Packed, main_band, pack, to_asinh_magnitude
 from .buckets import length_buckets, used_lengths
+from .feature_names import FEATURES, PERIODIC, SLOW, Feature
 from .periods import SHORTEST, Periods, periods_of
 from .sample import Batch
+from .slow import slow_features
 from .waves import to_waves
 
 #: stars that are worked on together, and their points, padding included
 STARS, POINTS = 256, 500_000
-
-
-@dataclass(frozen=True)
-class Feature:
-    """A number that is measured on a light curve.
-
-    Parameters
-    ----------
-    name : str
-    unit : str
-        astropy unit string.
-    description : str
-    """
-
-    name: str
-    unit: str
-    description: str
-
-
-_MAIN = [
-    ("points_all", "", "good points in all bands"), ("bands", "", "bands with a good point"),
-    ("negative", "", "part of the good points whose flux is not positive"),
-    ("points", "", "good points in the main band, which is that of most points"),
-    ("median", "mag", "median magnitude; NaN where fluxes have no zero point"),
-    ("std", "mag", "standard deviation"), ("robust_std", "mag", "1.4826 median absolute deviations"),
-    ("amplitude_90", "mag", "95th less 5th percentile"), ("range", "mag", "faintest less brightest point"),
-    ("ratio_20", "", "60th less 40th percentile, over amplitude_90"),
-    ("ratio_50", "", "75th less 25th percentile, over amplitude_90"),
-    ("ratio_80", "", "90th less 10th percentile, over amplitude_90"),
-    ("faint_tail", "", "faintest point less 95th percentile, over amplitude_90"),
-    ("bright_tail", "", "5th percentile less brightest point, over amplitude_90"),
-    ("asymmetry", "", "95th and 5th percentile less twice the median, over amplitude_90"),
-    ("skew", "", "skewness of the sample (G1)"), ("kurtosis", "", "excess kurtosis of the sample (G2)"),
-    ("beyond_1_std", "", "part of the points more than a standard deviation from the mean"),
-    ("chi2", "", "reduced chi-square of a constant star"), ("excess", "mag", "standard deviation beyond that of the errors"),
-    ("mean_error", "mag", "root mean square error"),
-    ("stetson_j", "", "Stetson's J of consecutive points (Stetson 1996, PASP 108, 851)"),
-    ("stetson_k", "", "Stetson's K (Stetson 1996, PASP 108, 851)"),
-    ("time_base", "d", "from the first point to the last"), ("cadence", "d", "median time between points"),
-    ("longest_gap", "", "longest time without a point, over the time base"),
-    ("duty_cycle", "", "part of a hundred equal stretches of time that have a point"),
-    ("von_neumann", "", "mean square of successive differences over the variance (von Neumann 1941)"),
-    ("trend", "mag / d", "slope of a straight line"), ("trend_explained", "", "part of the variance that the line explains"),
-    ("cusum", "", "range of the sum of deviations, over points and standard deviation"),
-    ("sign_changes", "", "part of the steps between points that cross the mean"),
-    *((f"structure_{name}", "", f"scatter of points {text} apart, over that of all points")
-      for name, text in zip(statistics.SPANS, ("up to 0.03 d", "0.03 to 0.5 d", "0.5 to 10 d", "10 to 200 d", "over 200 d"),
-                            strict=True)),
-    ("structure_slope", "", "slope of log scatter by log lag"),
-]
-_PERIOD = [
-    ("period", "d", "period"), ("period_err", "d", "one-sigma error of the period, if the cycle is the right one"),
-    ("log_period", "", "log10 of the period in days"), ("log_period_err", "", "log10 of its relative error"),
-    ("period_log_fap", "", "log10 of the false-alarm probability"),
-    ("period_explained", "", "part of the variance that the Fourier series at the period explains"),
-    ("period_harmonics", "", "harmonics of that series"),
-    ("period_lead", "", "log evidence of the period over that of the next, unrelated one"),
-    ("period_cycles", "", "log10 of the cycles in the time base"),
-    ("period_amplitude", "mag", "faintest less brightest point of the series"),
-    ("rise_fraction", "", "part of the cycle from its faintest to its brightest point"),
-    ("steepest_rise", "", "steepest slope to brighter, over the amplitude a cycle"),
-    ("faint_width", "", "part of the cycle that is fainter than halfway"),
-    ("bright_width", "", "part of the cycle in the brightest quarter of the amplitude"),
-    ("fourier_amplitude", "mag", "amplitude of the first of four harmonics"),
-    *((f"r{k}1", "", f"amplitude of harmonic {k} over that of the first") for k in range(2, shapes.HARMONICS + 1)),
-    *((f"phi{k}1_{wave}", "", f"{wave} of the phase of harmonic {k} less {k} times that of the first (Simon & Lee 1981)")
-      for k in range(2, shapes.HARMONICS + 1) for wave in ("sin", "cos")),
-    ("explained_double", "", "as period_explained, of 10 harmonics at twice the period"),
-    ("minima_difference", "", "depth of the two minima of the double period, their difference over the amplitude"),
-    ("maxima_difference", "", "the same for its two maxima"),
-    ("minima_ratio", "", "depth below the median of the shallower minimum over that of the deeper"),
-    *((f"{fold}_{kind}", "", text + when) for fold, when in (("fold", "the period"), ("fold_double", "twice the period"))
-      for kind, text in (("filled", "part of 24 bins of phase that have a point, at "),
-                         ("von_neumann", "sum of squared successive differences over that of deviations, folded at "))),
-    *((f"fold_{k:02d}", "", f"magnitude {k}/24 of a period behind greatest light, about the mean, over the amplitude")
-      for k in range(shapes.BINS)),
-    *((f"fold_double_{k:02d}", "", f"magnitude {k}/24 of twice the period behind least light, as fold")
-      for k in range(shapes.BINS)),
-]
-#: what `curve_features` measures of every star, by name
-FEATURES: Mapping[str, Feature] = {name: Feature(name, unit, text) for name, unit, text in (*_MAIN, *_PERIOD)}
-#: those that take the search of a period
-PERIODIC = frozenset(name for name, _, _ in _PERIOD)
 
 
 def colour_features(bands: Sequence[str]) -> dict[str, Feature]:
@@ -160,7 +78,8 @@ def curve_features(batch: Batch, *, names: Collection[str] | None = None, magnit
     for group in _groups(used_lengths(batch)):
         for kind in np.unique(kinds[group]):
             rows = group[kinds[group] == kind]
-            part = _measure(batch, rows, good, str(kind), bands, zero_points if kind == "flux" else None, search)
+            part = _measure(batch, rows, good, str(kind), bands, zero_points if kind == "flux" else None, search,
+                            found)
             for name in found:
                 if name in part:
                     found[name][rows] = part[name]
@@ -187,7 +106,7 @@ def _kinds(batch: Batch, magnitudes: bool | None, calibrated: bool) -> np.ndarra
 
 
 def _measure(batch: Batch, rows: np.ndarray, good: np.ndarray, kind: str, bands: Sequence[str],
-             zero_points: Sequence[float] | None, search: tuple | None) -> dict[str, np.ndarray]:
+             zero_points: Sequence[float] | None, search: tuple | None, wanted: Collection[str]) -> dict[str, np.ndarray]:
     length = max(int(good[rows].any(0).nonzero()[0].max(initial=0)) + 1, 1)
     days, value, error, good = (np.asarray(array)[rows, :length]
                                 for array in (batch.coordinate, batch.value, batch.error, good))
@@ -201,6 +120,8 @@ def _measure(batch: Batch, rows: np.ndarray, good: np.ndarray, kind: str, bands:
     main = main_band(band, good)
     points = pack(days, value, error, good if band is None else good & (band == main[:, None]))
     found = statistics.statistics(points)
+    if SLOW & set(wanted):
+        found.update(slow_features(points))
     if not calibrated:
         found["median"] = np.full(n, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -208,7 +129,7 @@ def _measure(batch: Batch, rows: np.ndarray, good: np.ndarray, kind: str, bands:
     found["points_all"], found["bands"] = count.astype(float), _bands(band, good).sum(1).astype(float)
     found.update(_colours(days, value, error, good, band, bands, calibrated))
     if search is not None:
-        found.update(_periodic(days, value, error, good, band, main, points, search))
+        found.update(_periodic(days, value, error, good, band, main, points, search, wanted))
     return found
 
 
@@ -244,7 +165,8 @@ def _spread(own: Packed) -> np.ndarray:
 
 
 def _periodic(days: np.ndarray, value: np.ndarray, error: np.ndarray, good: np.ndarray, band: np.ndarray | None,
-              main: np.ndarray, points: Packed, search: tuple) -> dict[str, np.ndarray]:
+              main: np.ndarray, points: Packed, search: tuple,
+              wanted: Collection[str]) -> dict[str, np.ndarray]:
     waves = to_waves(days, value, error, good, band)
     shortest, longest, workers = search
     periods: Periods = periods_of(waves, shortest=shortest, longest=longest, workers=workers)
@@ -260,4 +182,6 @@ def _periodic(days: np.ndarray, value: np.ndarray, error: np.ndarray, good: np.n
                  "period_log_fap": periods.log_fap, "period_explained": periods.explained,
                  "period_harmonics": np.where(periods.harmonics > 0, periods.harmonics, np.nan), "period_lead":
                  np.minimum(periods.lead, 1e3), "period_cycles": np.log10(waves.span / periods.period)}
-    return {**found, **shapes.shapes(points, place, waves, periods)}
+    scale = waves.spread[np.arange(len(place)), place]
+    return {**found, **shapes.shapes(points, place, waves, periods), **peaks.range_features(waves, scale, periods),
+            **peaks.rest_features(waves, scale, periods, shortest, longest, workers, wanted)}

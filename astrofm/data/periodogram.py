@@ -7,10 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from .nufft import fourier_sums
+from .ranges import Highest
 from .waves import Waves
 
 #: frequencies that are looked at together
 CHUNK = 16384
+#: what their number is a multiple of
+EVEN = 1024
 #: what is added to the squares of sine and cosine, in points of mean weight: keeps two points from being a perfect wave
 RIDGE = 0.05
 
@@ -57,7 +60,7 @@ def powers(waves: Waves, step: np.ndarray, first: np.ndarray, count: int) -> np.
 
 
 def scan(waves: Waves, step: np.ndarray, first: np.ndarray, last: np.ndarray, keep: int,
-         block: int) -> tuple[np.ndarray, np.ndarray]:
+         block: int, highest: Highest | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Find the highest peaks of the periodogram, a chunk of frequencies at a time.
 
     Parameters
@@ -70,6 +73,8 @@ def scan(waves: Waves, step: np.ndarray, first: np.ndarray, last: np.ndarray, ke
         Peaks a star.
     block : int
         Steps within which only the highest is a peak.
+    highest : Highest, optional
+        What takes down the highest power in each range of periods, of these steps.
 
     Returns
     -------
@@ -84,6 +89,8 @@ def scan(waves: Waves, step: np.ndarray, first: np.ndarray, last: np.ndarray, ke
         here = powers(waves, step, first + offset, count)
         beyond = offset + np.arange(count) > (last - first)[:, None]
         here[beyond] = -1
+        if highest is not None:
+            highest.look(here, first + offset)
         blocks = here.reshape(n, -1, block)
         inside = blocks.argmax(2)
         best = np.take_along_axis(blocks, inside[..., None], 2)[..., 0]
@@ -108,6 +115,9 @@ def _chunks(count: int, block: int) -> Iterator[tuple[int, int]]:
     size = CHUNK - CHUNK % block
     if count < size:  # few lengths of transform, as each has a kernel of its own
         size = max(2 ** int(np.ceil(np.log2(count))), 4 * block)
+        size += -size % block
+    else:  # chunks alike, so that the last is not mostly empty
+        size = min(size, -(-count // -(-count // size) // EVEN) * EVEN)
         size += -size % block
     for first in range(0, count, size):
         yield first, size

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -12,9 +10,10 @@ from scipy import special
 from ..errors import DataError
 from .harmonics import scores
 from .periodogram import scan
+from .ranges import RANGES, Highest
 from .sample import Batch
 from .series_fit import FourierSeries, fit_series
-from .waves import Waves, to_waves
+from .waves import Waves, alike, in_groups, to_waves
 
 #: days: half the shortest period of a delta Scuti star, about
 SHORTEST = 0.04
@@ -32,8 +31,6 @@ FINALISTS = 4
 CELLS = 10
 #: good points that a period takes at least, beyond one a band
 FEWEST = 5
-#: stars that are worked on together, and their points, padding included
-STARS, POINTS = 8, 400_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +52,8 @@ class Periods:
     points : ndarray of int, shape ``(n,)``
         Good points.
     series : FourierSeries
+    range_period, range_explained : ndarray of float64, shape ``(n, ranges)``
+        Of the highest power in each of `astrofm.data.ranges.RANGES`: days, and the part of the variance that a sine explains.
     """
 
     period: np.ndarray
@@ -65,6 +64,8 @@ class Periods:
     lead: np.ndarray
     points: np.ndarray
     series: FourierSeries
+    range_period: np.ndarray
+    range_explained: np.ndarray
 
     def __len__(self) -> int:
         return len(self.period)
@@ -116,38 +117,17 @@ def periods_of(waves: Waves, *, shortest: float = SHORTEST, longest: float | Non
     def work(group: np.ndarray) -> tuple[np.ndarray, Periods]:
         return group, _search(waves[group], shortest, span[group])
 
-    parts = _groups(rows, waves.points[rows], waves.span[rows])
-    if workers > 1:
-        with ThreadPoolExecutor(workers) as pool:
-            done = list(pool.map(work, parts))
-    else:
-        done = [work(part) for part in parts]
-    for group, part in done:
+    for group, part in in_groups(work, alike(rows, waves.points[rows], waves.span[rows]), workers):
         _put(found, group, part)
     return found
-
-
-def _groups(rows: np.ndarray, points: np.ndarray, span: np.ndarray) -> Iterator[np.ndarray]:
-    """Group stars of like length and span."""
-    order = np.lexsort((points, np.ceil(4 * np.log2(span))))
-    start = 0
-    while start < len(order):
-        stop = start + 1
-        longest = points[order[start]]
-        while stop < len(order) and stop - start < STARS and span[order[stop]] < 1.2 * span[order[start]]:
-            longest = max(longest, points[order[stop]])
-            if longest * (stop + 1 - start) > POINTS:
-                break
-            stop += 1
-        yield rows[order[start:stop]]
-        start = stop
 
 
 def _search(waves: Waves, shortest: float, longest: np.ndarray) -> Periods:
     step = 1 / (OVERSAMPLING * waves.span)
     first = np.maximum(np.ceil(1 / (longest * step) - 1e-6), 1).astype(np.int64)
     last = np.maximum((1 / (shortest * step)).astype(np.int64), first)
-    place, power = scan(waves, step, first, last, PEAKS, 2 * OVERSAMPLING)
+    highest = Highest(step)
+    place, power = scan(waves, step, first, last, PEAKS, 2 * OVERSAMPLING, highest)
     peaks = np.where(power > 0, place * step[:, None], (first * step)[:, None])
     # each peak, the double and triple periods of the highest, and what is near them
     near = np.linspace(-1 / 3, 1 / 3, 3) * step[:, None, None]
@@ -165,7 +145,7 @@ def _search(waves: Waves, shortest: float, longest: np.ndarray) -> Periods:
     lead = strength[row, best] - np.where(_related(second, second[row, best]), -np.inf, strength).max(1)
     return Periods(1 / series.frequency, series.frequency_err / series.frequency**2,
                    _false_alarm(series.left, waves, order, (last - first) / OVERSAMPLING), 1 - series.left, order, lead,
-                   waves.points, series)
+                   waves.points, series, highest.period(), highest.power)
 
 
 def _settle(waves: Waves, best: np.ndarray, shortest: float) -> tuple[np.ndarray, np.ndarray]:
@@ -234,7 +214,8 @@ def _false_alarm(left: np.ndarray, waves: Waves, order: np.ndarray, trials: np.n
 def _nothing(waves: Waves) -> Periods:
     n = len(waves)
     series = FourierSeries(*np.full((2, n), np.nan), *np.zeros((2, n, SECOND)), np.ones(n))
-    return Periods(*np.full((4, n), np.nan), np.zeros(n, np.int64), np.full(n, np.nan), waves.points, series)
+    return Periods(*np.full((4, n), np.nan), np.zeros(n, np.int64), np.full(n, np.nan), waves.points, series,
+                   *np.full((2, n, len(RANGES)), np.nan))
 
 
 def _put(whole: Periods, rows: np.ndarray, part: Periods) -> None:

@@ -40,6 +40,14 @@ class FourierSeries:
         return np.einsum("nmk,nk->nm", np.broadcast_to(np.cos(angle), (len(self.cosine), *angle.shape[1:])), self.cosine) + (
             np.einsum("nmk,nk->nm", np.broadcast_to(np.sin(angle), (len(self.sine), *angle.shape[1:])), self.sine))
 
+    def along(self, days: np.ndarray) -> np.ndarray:
+        """Give the series at days ``(n, p)`` from the first good point; shape ``(n, p)``."""
+        wave = np.exp(2j * np.pi * np.modf(days * self.frequency[:, None])[0])
+        total, coefficients = np.zeros_like(wave), self.cosine - 1j * self.sine
+        for k in range(self.cosine.shape[1])[::-1]:  # Horner
+            total = (total + coefficients[:, k, None]) * wave
+        return total.real
+
 
 def fit_series(waves: Waves, frequency: np.ndarray, orders: np.ndarray, *, rounds: int = 2,
                least: np.ndarray | float = 0.0) -> FourierSeries:

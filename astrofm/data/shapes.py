@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from .brightness import Packed
+from .harmonics import scores
 from .periods import Periods
 from .series_fit import FourierSeries, fit_series
+from .statistics import NORMAL, PERCENTILES, quantiles
 from .waves import Waves
 
 #: bins of phase
@@ -17,6 +19,10 @@ HARMONICS = 4
 GRID = np.arange(200) / 200
 #: series the minima of which are compared, at twice the period, are of so many harmonics
 DOUBLE = 10
+#: harmonics of the series whose fits are compared
+ORDERS = (1, 2, 3, 4, 6)
+#: harmonics of the series whose turns are counted
+SIX = 6
 
 
 def shapes(points: Packed, main: np.ndarray, waves: Waves, found: Periods) -> dict[str, np.ndarray]:
@@ -35,7 +41,7 @@ def shapes(points: Packed, main: np.ndarray, waves: Waves, found: Periods) -> di
     Returns
     -------
     dict of str to ndarray of float64, shape ``(n,)``
-        See `astrofm.data.features.FEATURES`; NaN where a star has no period, empty where none has.
+        See `astrofm.data.feature_names.FEATURES`; NaN where a star has no period, empty where none has.
     """
     there = np.isfinite(found.period)
     rows = np.flatnonzero(there)
@@ -52,6 +58,12 @@ def shapes(points: Packed, main: np.ndarray, waves: Waves, found: Periods) -> di
     with np.errstate(divide="ignore", invalid="ignore"):
         columns = {**_fourier(few, scale), **_turning(best, scale), **_minima(double)}
         columns["explained_double"] = 1 - double.left
+        left = scores(own, np.stack([1 / period, 0.5 / period], axis=1), ORDERS[-1])[1]
+        columns.update({f"explained{name}_{k}": 1 - left[:, place, k - 1] for place, name in enumerate(("", "_double"))
+                        for k in ORDERS})
+        columns.update(_residual(folded, best, scale))
+        columns.update(_harmonics("harmonic", fit_series(own, 1 / period, np.full(len(rows), SIX), rounds=0), scale, folded))
+        columns.update(_harmonics("double", double, scale, folded))
         for name, series, cycle, bright in (("fold", best, period, True), ("fold_double", double, 2 * period, False)):
             columns.update(_fold(name, folded, series, cycle, scale, bright=bright))
     return {name: _whole(values, rows, n) for name, values in columns.items()}
@@ -77,6 +89,30 @@ def _fourier(series: FourierSeries, scale: np.ndarray) -> dict[str, np.ndarray]:
         found[f"r{k}1"] = size[:, k - 1] / np.maximum(size[:, 0], 1e-9)
         found[f"phi{k}1_sin"], found[f"phi{k}1_cos"] = np.sin(difference), np.cos(difference)
     return found
+
+
+def _harmonics(name: str, series: FourierSeries, scale: np.ndarray, points: Packed) -> dict[str, np.ndarray]:
+    """Describe a series by numbers that stay small where a harmonic is noise."""
+    wave = series.cosine - 1j * series.sine
+    size = np.abs(wave)
+    first = np.maximum(size[:, 0], 1e-9)
+    light = series.at(GRID)
+    width = np.ptp(light, axis=1)
+    slope = np.diff(light, axis=1, append=light[:, :1])
+    rank = dict(zip(PERCENTILES, quantiles(points, points.value).T, strict=True))
+    noise = quantiles(points, points.error)[:, PERCENTILES.index(50)]
+    found = {"log_amplitude": np.log10(width * scale), "log_snr": np.log10(width * scale / noise),
+             "over_90": width * scale / (rank[95] - rank[5]), "odd": (size[:, ::2] ** 2).sum(1) / (size**2).sum(1),
+             "steepness": np.log10(slope.max(1) / -slope.min(1)),
+             "turns": (np.diff(np.sign(slope), axis=1) != 0).sum(1) * 1.0,
+             "log_first": np.log10(first * scale), "middle": (np.median(light, axis=1) - light.min(1)) / width}
+    turned = wave / np.maximum(size[:, :1], 1e-9)
+    for k in range(2, SIX):
+        ratio = np.minimum(size[:, k - 1] / first, 1.0)
+        angle = np.angle(turned[:, k - 1]) - k * np.angle(turned[:, 0])
+        found |= {f"r{k}": np.log10(np.maximum(size[:, k - 1] / first, 1e-3)), f"cos{k}": ratio * np.cos(angle),
+                  f"sin{k}": ratio * np.sin(angle)}
+    return {f"{name}_{key}": values for key, values in found.items()}
 
 
 def _turning(series: FourierSeries, scale: np.ndarray) -> dict[str, np.ndarray]:
@@ -108,6 +144,21 @@ def _minima(series: FourierSeries) -> dict[str, np.ndarray]:
             "minima_ratio": (second - top) / np.where(depth > top, depth - top, np.nan)}
 
 
+def _residual(points: Packed, series: FourierSeries, scale: np.ndarray) -> dict[str, np.ndarray]:
+    """Describe what the series leaves, in the main band."""
+    rest = points.value - series.along(points.days) * scale[:, None]
+    rest = np.where(points.there, rest - points.mean(rest)[:, None], 0.0)
+    middle = PERCENTILES.index(50)
+    median = quantiles(points, rest)[:, middle]
+    noise = NORMAL * quantiles(points, np.abs(rest - median[:, None]))[:, middle]
+    variance = points.mean(rest**2)
+    jump = np.where(points.there[:, 1:], np.diff(rest, axis=1), 0.0)
+    return {"residual_log_noise": np.log10(noise / quantiles(points, points.error)[:, middle]),
+            "residual_skew": points.mean(rest**3) / variance**1.5,
+            "residual_kurtosis": points.mean(rest**4) / variance**2 - 3,
+            "residual_von_neumann": (jump**2).sum(1) / (rest**2).sum(1)}
+
+
 def _fold(name: str, points: Packed, series: FourierSeries, cycle: np.ndarray, scale: np.ndarray, *,
           bright: bool) -> dict[str, np.ndarray]:
     """Bin the folded curve; empty bins are the series', and all are drawn to it as by one more point."""
@@ -129,5 +180,16 @@ def _fold(name: str, points: Packed, series: FourierSeries, cycle: np.ndarray, s
     ranked = np.take_along_axis(value, order, 1)
     jump = np.where(points.there[:, 1:], np.diff(ranked, axis=1), 0.0)
     spread = np.where(points.there, value**2, 0.0).sum(1)
-    return {**{f"{name}_{k:02d}": shape[:, k] for k in range(BINS)}, f"{name}_filled": (count > 0).mean(1),
+    found = _scatter(value[points.there], index, count, spread / points.count) if bright else {}
+    return {**found, **{f"{name}_{k:02d}": shape[:, k] for k in range(BINS)}, f"{name}_filled": (count > 0).mean(1),
             f"{name}_von_neumann": (jump**2).sum(1) / spread}
+
+
+def _scatter(value: np.ndarray, index: np.ndarray, count: np.ndarray, variance: np.ndarray) -> dict[str, np.ndarray]:
+    """Give the spread within bins of phase that have four points or more."""
+    mean, square = (np.bincount(index, each, count.size).reshape(count.shape) / np.maximum(count, 1)
+                    for each in (value, value**2))
+    within = np.ma.array(np.sqrt(np.maximum(square - mean**2, 0.0)), mask=count < 4)
+    middle = np.ma.median(within, axis=1).filled(np.nan)
+    return {"fold_scatter": middle / np.sqrt(variance),
+            "fold_scatter_change": (within.std(axis=1) / within.mean(axis=1)).filled(np.nan)}

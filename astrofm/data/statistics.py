@@ -13,7 +13,9 @@ SPANS = ("minutes", "hours", "days", "months", "years")
 #: a standard deviation over the median absolute deviation, for a normal distribution
 NORMAL = 1.4826
 #: per cent
-PERCENTILES = (0, 5, 10, 25, 40, 50, 60, 75, 90, 95, 100)
+PERCENTILES = (0, 1, 5, 10, 15, 25, 35, 40, 50, 60, 65, 75, 85, 90, 95, 99, 100)
+#: of these, the ones that are features of their own
+DECILES = (5, 15, 25, 35, 65, 75, 85, 95)
 
 
 def statistics(points: Packed) -> dict[str, np.ndarray]:
@@ -27,7 +29,7 @@ def statistics(points: Packed) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to ndarray of float64, shape ``(n,)``
-        See `astrofm.data.features.FEATURES`; NaN where there are too few points.
+        See `astrofm.data.feature_names.FEATURES`; NaN where there are too few points.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = points.mean(points.value)
@@ -59,7 +61,14 @@ def _spread(points: Packed, away: np.ndarray, mean: np.ndarray, variance: np.nda
     third, fourth = points.mean(away**3) / second**1.5, points.mean(away**4) / second**2
     enough = np.where(n > 3, 1.0, np.nan) * np.where(width > 0, 1.0, np.nan)
     std = np.sqrt(variance)
+    robust = np.where(middle > 0, NORMAL * middle, np.nan)
+    above = np.where(points.there, points.value - np.nan_to_num(rank[50])[:, None], 0.0) / robust[:, None]
     return {
+        **{f"quantile_{q:02d}": (rank[q] - rank[50]) / width for q in DECILES},
+        "log_std": np.log10(std), "faint_reach": (rank[99] - rank[50]) / robust,
+        "bright_reach": (rank[50] - rank[1]) / robust,
+        "faint_points": points.mean(np.where(np.isnan(above), np.nan, above > 3)),
+        "bright_points": points.mean(np.where(np.isnan(above), np.nan, above < -3)),
         "median": rank[50], "std": std, "amplitude_90": width, "range": rank[100] - rank[0], "robust_std": NORMAL * middle,
         "ratio_50": (rank[75] - rank[25]) / width, "ratio_20": (rank[60] - rank[40]) / width,
         "ratio_80": (rank[90] - rank[10]) / width, "faint_tail": (rank[100] - rank[95]) / width,
@@ -79,7 +88,9 @@ def _against_errors(points: Packed, variance: np.ndarray) -> dict[str, np.ndarra
     joined = points.there[:, 1:]
     noise = points.mean(points.error**2)
     chi2 = (chi**2).sum(1)
+    usual = quantiles(points, points.error)[:, PERCENTILES.index(50)]
     return {
+        "median_error": usual, "log_snr": 0.5 * np.log10(variance) - np.log10(usual),
         "chi2": chi2 / np.where(n > 1, n - 1, np.nan),
         "stetson_k": np.abs(chi).sum(1) / np.sqrt(n * chi2),
         "stetson_j": np.where(joined, np.sign(pairs) * np.sqrt(np.abs(pairs)), 0.0).sum(1) / np.where(n > 1, n - 1, np.nan),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +19,8 @@ VISIT = 0.01
 JOINT = 0.85
 #: points beyond this many widths (of the middle 95 per cent) are drawn in
 DRAWN = 1.5
+#: stars that are worked on together, and their points, padding included
+STARS, POINTS = 8, 400_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,3 +166,39 @@ def _spreads(squares: np.ndarray, counts: np.ndarray) -> np.ndarray:
     own = np.where(squares > 0, squares, total) / np.maximum(np.where(squares > 0, counts, 1.0), 1.0)
     log = (counts * np.log(own) + HELD * np.log(total)) / (counts + HELD)
     return np.where(counts > 0, np.exp(0.5 * log), np.nan)
+
+
+def alike(rows: np.ndarray, points: np.ndarray, span: np.ndarray) -> Iterator[np.ndarray]:
+    """Group stars of like length and span, to be worked on together.
+
+    Parameters
+    ----------
+    rows : ndarray of int, shape ``(n,)``
+    points, span : ndarray, shape ``(n,)``
+        Of each of the rows.
+
+    Yields
+    ------
+    ndarray of int
+        Some of the rows.
+    """
+    order = np.lexsort((points, np.ceil(4 * np.log2(span))))
+    start = 0
+    while start < len(order):
+        stop = start + 1
+        longest = points[order[start]]
+        while stop < len(order) and stop - start < STARS and span[order[stop]] < 1.2 * span[order[start]]:
+            longest = max(longest, points[order[stop]])
+            if longest * (stop + 1 - start) > POINTS:
+                break
+            stop += 1
+        yield rows[order[start:stop]]
+        start = stop
+
+
+def in_groups(work: Callable[[np.ndarray], Any], groups: Iterable[np.ndarray], workers: int) -> list[Any]:
+    """Work on each group of stars, in as many threads."""
+    if workers > 1:
+        with ThreadPoolExecutor(workers) as pool:
+            return list(pool.map(work, groups))
+    return [work(group) for group in groups]

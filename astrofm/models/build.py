@@ -135,16 +135,17 @@ def to_bytes(parts: Parts, card: Mapping[str, Any], *, dtype: str = "float32") -
     parts : Parts
     card : mapping
     dtype : str
-        Of the weights that are float32: ``"float32"`` (exact), or half of the size and rounded.
-        Familiarity and distances are always kept as they are, and so are forests.
+        Of the weights that are float32 and learned by descent: ``"float32"`` (exact), or half of the size and rounded.
+        Scales, familiarity and distances are always kept as they are, and so are forests.
     """
     if dtype not in DTYPES:
         raise DataError(f"dtype is one of {', '.join(DTYPES)}, not {dtype!r}")
     tensors = {}
     whole = KEPT_WHOLE + tuple(f"heads.{name}." for name, head in parts.heads.items() if head.keeps_float32)
+    learned = {f"{where}.{name}" for where, module in parts.modules() for name, _ in module.named_parameters()}
     for name, tensor in parts.state().items():
         tensor = tensor.detach().cpu()
-        if tensor.dtype == torch.float32 and not name.startswith(whole):
+        if name in learned and tensor.dtype == torch.float32 and not name.startswith(whole):
             tensor = tensor.to(DTYPES[dtype])
         tensors[name] = tensor.clone().contiguous()
     return safetensors.torch.save(tensors, {"astrofm": card_text(card)})

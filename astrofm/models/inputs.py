@@ -102,10 +102,15 @@ def gather(data: Any) -> Iterator[Piece]:
         yield Piece(collate([to_sample(data)]), np.arange(1))
         return
     start = 0
-    for in_files, items in _runs([data] if is_path(data) else list(data), is_path):
-        if not in_files:
+    for kind, items in _runs([data] if is_path(data) else list(data), _kind):
+        if kind == "star":
             yield from _place([_sample_or_message(item) for item in items], start)
             start += len(items)
+            continue
+        if kind == "batch":
+            for batch in items:
+                yield Piece(batch, start + np.arange(len(batch)))
+                start += len(batch)
             continue
         for piece in stream(find_files(items)):
             failed = {start + row: what for row, what in piece.failed.items()}
@@ -148,9 +153,11 @@ def to_sample(data: Any) -> Sample:
 
     if isinstance(data, Sample):
         return data
-    if isinstance(data, Batch):
-        raise DataError("a list holds stars, not batches: hand each Batch over on its own")
     return get_instrument(identify(data)).sample(data)
+
+
+def _kind(item: Any) -> str:
+    return "file" if is_path(item) else "batch" if isinstance(item, Batch) else "star"
 
 
 def _sample_or_message(item: Any) -> Sample | tuple[str, str]:

@@ -18,12 +18,14 @@ SPAN = 1.8
 def describe_labels(labels: Table) -> tuple[list[dict[str, Any]], np.ndarray, np.ndarray]:
     """Turn a table's columns into what a head is built from, their values and their errors ``(n, k)``; NaN where masked.
 
-    A column ``NAME_err`` beside a column ``NAME`` holds the errors of that label.
+    A column ``NAME_err`` beside a column ``NAME`` holds the errors of that label. Its unit and range say whether it is
+    learned as a logarithm, unless its ``info.meta`` has a ``log``.
 
     Raises
     ------
     DataError
-        A column that is no number, or holds fewer than two different ones; errors in another unit, or negative.
+        A column that is no number, or holds fewer than two different ones; errors in another unit, or negative; a label
+        that is to be learned as a logarithm and is not positive.
     """
     table = QTable(labels)
     names = [name for name in table.colnames if not (name.endswith("_err") and name.removesuffix("_err") in table.colnames)]
@@ -34,11 +36,16 @@ def describe_labels(labels: Table) -> tuple[list[dict[str, Any]], np.ndarray, np
         known = value[np.isfinite(value)]
         if len(np.unique(known)) < 2:
             raise DataError(f"label {name!r} has {len(np.unique(known))} different values: there is nothing to learn")
-        log = _is_linear(unit) and bool(known.min() > 0 and known.max() > SPAN * known.min())
+        log = column.info.meta.get("log") if column.info.meta else None
+        if log is None:
+            log = _is_linear(unit) and bool(known.min() > 0 and known.max() > SPAN * known.min())
+        elif log and known.min() <= 0:
+            raise DataError(f"label {name!r} is to be learned as a logarithm, and {np.sum(known <= 0)} of its values are not "
+                            "positive: mask them")
         scaled = np.log10(known) if log else known
         told.append({"name": name, "unit": "" if unit is None else unit.to_string(),
                      "description": column.info.description or "", "low": float(known.min()), "high": float(known.max()),
-                     "centre": float(scaled.mean()), "spread": float(scaled.std()), "log": log})
+                     "centre": float(scaled.mean()), "spread": float(scaled.std()), "log": bool(log)})
         values.append(value)
         errors.append(_errors(table, name, unit))
     if not told:

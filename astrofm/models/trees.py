@@ -14,8 +14,8 @@ from ..nn.forest import ForestHead
 if TYPE_CHECKING:
     from .classifiers import Stars
 
-#: trees of a forest
-TREES = 300
+#: trees of a forest, and the part of the numbers that each of their splits looks at
+TREES, LOOKED_AT = 300, 0.4
 
 
 def grow(known: Stars, told: Mapping[str, Any], *, seed: int,
@@ -42,7 +42,8 @@ def grow(known: Stars, told: Mapping[str, Any], *, seed: int,
                         "without it") from error
 
     def grown(rows: np.ndarray, **more: Any) -> Any:
-        forest = ExtraTreesClassifier(TREES, bootstrap=True, random_state=seed, n_jobs=1, **more)
+        forest = ExtraTreesClassifier(TREES, max_features=LOOKED_AT, bootstrap=True, random_state=seed, n_jobs=1,
+                                     **more)
         return forest.fit(_filled(known.given[rows], fill), known.truth[rows], sample_weight=known.weight[rows])
 
     fill = _middle(known.given)

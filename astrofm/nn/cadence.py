@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import nn
@@ -12,9 +12,10 @@ from ..data import Batch
 from ..interfaces.encoder import Encoder
 from .blocks import RaggedBlock
 from .coordinates import TimeEncoding
+from .measuring import measure_curves
 from .packed import PackedCurves, pack
 from .points import CADENCE
-from .ragged import CurveView, percentiles, see_points
+from .ragged import CurveView, percentiles
 
 #: percentiles of the values that are told the encoder
 LEVELS = (5.0, 16.0, 25.0, 50.0, 75.0, 84.0, 95.0)
@@ -81,8 +82,9 @@ class AnyCadenceEncoder(Encoder):
         self.norm = nn.LayerNorm(dim)
         self.leave = nn.Linear(3 * dim if folded else 2 * dim, dim)
 
-    def measure(self, batch: Batch) -> dict[str, torch.Tensor]:
-        return {"amplitude": see_points(batch, CurveView())[1]}
+    def measure(self, batch: Batch, names: Collection[str]) -> dict[str, torch.Tensor]:
+        """Give the ``amplitude`` of the points, and features: those of `astrofm.data.FEATURES`."""
+        return measure_curves(self, batch, names, CurveView())
 
     def pack(self, batch: Batch, *, length: int | None = None) -> PackedCurves:
         """Bring a batch of tensors into the form that is seen, of at most ``length`` points a star; see `pack`."""

@@ -1,4 +1,4 @@
-"""For encoders that stand alone: an aligner that leaves the embedding as it is, and classes read with named extras."""
+"""For encoders that stand alone: embeddings left as they are, classes read with named extras, and numbers as measured."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from torch import nn
 from ..errors import DataError
 from ..interfaces.aligner import Aligner
 from ..interfaces.head import Extra, Head, Label
+
+#: no error that is measured is smaller
+LEAST = 1e-30
+PERIOD = {"name": "period", "unit": "d", "description": "period", "value": "period", "error": "period_err"}
 
 
 class PlainAligner(Aligner):
@@ -84,3 +88,32 @@ class ExtraClassHead(Head):
 
     def _read(self, embedding: torch.Tensor) -> Mapping[str, torch.Tensor]:
         return {f"{self.labels[0].name}_probability": self.scores(embedding).softmax(-1)}
+
+
+class MeasuredHead(Head):
+    """Give numbers that the encoder measures on the star, with their errors, as labels.
+
+    Parameters
+    ----------
+    dim : int
+        Numbers of the embedding, none of which is read.
+    labels : sequence of mapping
+        ``name``, ``unit``, ``description``, and the names of what is measured: ``value`` and ``error``.
+    """
+
+    name = "as-measured"
+
+    def __init__(self, *, dim: int = 128, labels: Sequence[Mapping[str, str]] | None = None):
+        labels = [dict(label) for label in labels or [PERIOD]]
+        super().__init__(dim=dim, labels=labels)
+        self.extras = tuple(Extra(label[which], label.get("unit", ""), measured=True)
+                            for label in labels for which in ("value", "error"))
+        if len({extra.name for extra in self.extras}) < len(self.extras):
+            raise ValueError("each label has a value and an error of its own")
+        self.own, self.dim = dim, dim + len(self.extras)
+        self.labels = tuple(Label(label["name"], label.get("unit", ""), label.get("description", "")) for label in labels)
+
+    def _read(self, embedding: torch.Tensor) -> Mapping[str, torch.Tensor]:
+        columns = [name for label in self.labels for name in (label.name, f"{label.name}_err")]
+        found = dict(zip(columns, embedding[:, self.own:].T, strict=True))
+        return {name: value.clamp_min(LEAST) if name.endswith("_err") else value for name, value in found.items()}

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
 from ..data import Batch
-from ..errors import DataError
-from ..interfaces import LightCurveInstrument
 from ..interfaces.encoder import Encoder
-from ..registry import get_instrument
 from .blocks import RaggedBlock
 from .coordinates import LogWavelengthEncoding, TimeEncoding
+from .measuring import measure_curves
 from .ragged import CurveView, Points, cut, groups, see_points
 
 #: days that offsets within a patch are measured by: the shortest cadence of a survey, 20 seconds
@@ -95,17 +92,7 @@ class PointEncoder(Encoder):
 
     def measure(self, batch: Batch, names: Collection[str]) -> dict[str, torch.Tensor]:
         """Give the ``amplitude`` of the points that are seen, and features of all: those of `astrofm.data.FEATURES`."""
-        found = {"amplitude": self._points(batch)[1]} if "amplitude" in names else {}
-        others = [name for name in names if name != "amplitude"]
-        if others:
-            instrument = get_instrument(batch.instrument)
-            if not isinstance(instrument, LightCurveInstrument):
-                raise DataError(f"instrument {batch.instrument!r} takes no light curves: nothing is measured on them")
-            arrays = {name: getattr(batch, name).cpu().numpy() for name in ("coordinate", "value", "error", "mask")}
-            band = None if batch.band is None else batch.band.cpu().numpy()
-            features = instrument.features(replace(batch, **arrays, band=band), others)
-            found |= {name: torch.from_numpy(values).to(batch.value.device) for name, values in features.items()}
-        return found
+        return measure_curves(self, batch, names, CurveView() if self.views is None else self.views[batch.instrument])
 
     def _points(self, batch: Batch) -> tuple[Points, torch.Tensor]:
         return see_points(batch, CurveView() if self.views is None else self.views[batch.instrument])

@@ -6,8 +6,9 @@ from .cards import Card, ModelCard
 from .hookspecs import hookimpl
 
 _LICENSE = "BSD-3-Clause"
-#: SHA-256 of the shipped weights; changes with them
+#: SHA-256 of the shipped weights; change with them
 STELLAR_TINY = "4f9345b2e62250e9bfbe6717e02c5bb4309cc474e642193c45354c2b1d7a1f1b"
+VARIABLE_TINY = "4cef1837167caf9c1c9afe628d8c89ccd8c4e09ca9acd03a75dfe8cec5220109"
 
 
 @hookimpl
@@ -52,6 +53,8 @@ def astrofm_heads() -> list[Card]:
             Card("classes", "astrofm.nn.heads:ClassHead", "probabilities of named classes", "", _LICENSE),
             Card("classes-with-extras", "astrofm.nn.plain:ExtraClassHead",
                  "probabilities of named classes, out of an embedding and named numbers of the star", "", _LICENSE),
+            Card("as-measured", "astrofm.nn.plain:MeasuredHead", "numbers that the encoder measures on the star, as labels",
+                 "", _LICENSE),
             Card("learned-classes", "astrofm.nn.classes:LearnedClassHead",
                  "probabilities of named classes, out of an embedding and numbers some of which may be missing",
                  "arXiv:2007.07314", _LICENSE),
@@ -77,7 +80,9 @@ def astrofm_objectives() -> list[Card]:
 
 @hookimpl
 def astrofm_models() -> list[ModelCard]:
-    """Offer the model that ships in the wheel."""
+    """Offer the models that ship in the wheel."""
     return [ModelCard("stellar-tiny", "astrofm.models:weights/stellar-tiny.safetensors", STELLAR_TINY,
                       "labels, translation and embeddings of stars from optical spectra of any spectrograph", "",
-                      _LICENSE)]
+                      _LICENSE),
+            ModelCard("variable-tiny", "astrofm.models:weights/variable-tiny.safetensors", VARIABLE_TINY,
+                      "embeddings of variable stars from light curves of any survey", "", _LICENSE)]

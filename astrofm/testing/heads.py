@@ -14,8 +14,8 @@ VOCABULARY = {
     "teff": "K", "logg": "dex", "fe_h": "dex", "alpha_m": "dex", "mg_fe": "dex", "c_fe": "dex", "n_fe": "dex",
     **{f"{x}_fe": "dex" for x in ("alpha", "o", "al", "si", "ca", "ti", "mn", "ni", "cr")},
     "vmic": "km/s", "vsini": "km/s", "rv": "km/s", "a_v": "mag", "e_bp_rp": "mag", "mass": "Msun", "radius": "Rsun",
-    "age": "Gyr", "delta_nu": "uHz", "nu_max": "uHz", "period": "d",
-    "spectral_type": None,
+    "age": "Gyr", "delta_nu": "uHz", "nu_max": "uHz", "period": "d", "amplitude": "mag",
+    "spectral_type": None, "variable_class": None,
 }
 
 

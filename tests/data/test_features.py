@@ -38,7 +38,7 @@ def test_every_feature_has_a_unit_and_a_description(strict):
     for name, feature in (FEATURES | colour_features(("g", "r"))).items():
         assert feature.name == name and feature.description and u.Unit(feature.unit) is not None
         assert found[name].shape == (3,) and found[name].dtype == np.float64
-        assert name.startswith("structure_") or np.isfinite(found[name]).all(), name
+        assert name.startswith(("structure_", "autocorrelation_")) or np.isfinite(found[name]).all(), name
 
 
 def test_they_are_those_of_the_light_curve_package():

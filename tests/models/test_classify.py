@@ -290,7 +290,7 @@ def test_wrong_questions_are_refused(model, sky):
                              ({"extras": extras[:9]["period", "skew"]}, "9 rows")):
         with pytest.raises(DataError, match=message):
             model.fit(batch, labels, **options)
-    with pytest.raises(UnknownNameError, match="measures no 'amplitude'; it measures nothing"):
+    with pytest.raises(UnknownNameError, match="measures no 'amplitude': give it to the head from outside"):
         model.fit(batch, labels, extras=["amplitude"])
     with pytest.raises(DataError, match="`prior` is for labels that are classes"):
         model.fit(batch, Table({"teff": np.linspace(4000, 5000, 60)}), prior="even")

@@ -12,7 +12,7 @@ from astrofm.data import collate
 from astrofm.errors import DataError, UnknownNameError
 from astrofm.models import Model
 from astrofm.nn.heads import ClassHead
-from astrofm.nn.plain import ExtraClassHead, PlainAligner
+from astrofm.nn.plain import ExtraClassHead, MeasuredHead, PlainAligner
 from astrofm.nn.points import PointEncoder
 from astrofm.testing import FakePhotometer
 
@@ -118,3 +118,24 @@ def test_what_a_head_reads_is_the_feature_itself(model, instruments):
     np.testing.assert_array_equal(found["period"], FakePhotometer().features(batch)["period"])
     with pytest.raises(UnknownNameError, match="did you mean 'period'"):
         encoder.measure(batch.tensors(), ["periods"])
+
+
+def test_what_is_measured_can_be_a_label(model, instruments, tmp_path):
+    measuring = Model(model.encoder, PlainAligner(dim=8), {"period": MeasuredHead(dim=8).eval()},
+                      card={"name": "small", "calibration": {"*": {"period": 3.0}}}).to("cpu", precision="float32")
+    fake = FakePhotometer()
+    few = fake.sample(fake.example(1)[:10:2])
+    table = Model.load(measuring.save(tmp_path / "small.safetensors"), precision="float32").predict([*stars(), few])
+    found = fake.features(collate(stars()), ["period", "period_err"])
+    np.testing.assert_allclose(table["period"][:3].to_value("d"), found["period"], rtol=1e-6)
+    np.testing.assert_allclose(table["period_err"][:3].to_value("d"), 3 * found["period_err"], rtol=1e-6)
+    assert np.isnan(table["period"][3]) and table["flags"][3] == "missing:period,missing:period_err"
+    assert not any(table["flags"][:3])
+
+
+def test_a_list_may_hold_batches(model):
+    several = [collate(stars(period=2.0)), stars(period=2.0)[0], collate(stars(period=3.0))]
+    table = model.predict(several)
+    assert table["id"].tolist() == [f"example-{k}" for k in (0, 1, 2, 0, 0, 1, 2)]
+    alone = model.predict(stars(period=3.0))["variable_class_probability_variable"]
+    np.testing.assert_allclose(table["variable_class_probability_variable"][4:], alone, rtol=1e-5)

@@ -29,6 +29,12 @@ class TestClasses(HeadTests):
     arguments = {"dim": 16, "classes": ["A", "F", "G", "K"], "hidden": 16}
 
 
+class TestAsMeasured(HeadTests):
+    name = "as-measured"
+    arguments = {"dim": 16, "labels": [{"name": "period", "unit": "d", "value": "period", "error": "period_err"},
+                                       {"name": "amplitude", "unit": "mag", "value": "amplitude_90", "error": "mean_error"}]}
+
+
 class TestPosterior(HeadTests):
     name = "posterior"
     arguments = {"dim": 16, "labels": LABELS, "hidden": 16, "depth": 1, "transforms": 2, "draws": 32}

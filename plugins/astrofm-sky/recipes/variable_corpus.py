@@ -124,7 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the real light curves")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the data set")
-    parser.add_argument("--simulate", type=int, default=12000, help="simulated stars (%(default)s)")
+    parser.add_argument("--simulate", type=int, default=15000, help="simulated stars (%(default)s)")
     parser.add_argument("--seed", type=int, default=5)
     options = parser.parse_args()
     writer = ShardWriter(options.output, {"recipe": "variable_corpus.py", "simulate": options.simulate, "seed": options.seed})

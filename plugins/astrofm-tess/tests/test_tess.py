@@ -253,3 +253,11 @@ def test_real_tables_without_headers_are_read_as_plain_tables(shared_data, instr
         assert (~sample.mask).sum() == len(table) and sample.meta["id"] == path.stem
         assert 20 < sample.coordinate[-1] < 30
     assert len(paths) == 8
+
+
+def test_files_of_light_curves_are_answered_by_a_model_of_light_curves(tmp_path):
+    from astrofm.models.defaults import default_model
+
+    nobodys = tmp_path / "readme.txt"
+    nobodys.write_text("no star")
+    assert default_model([nobodys, spoc(tmp_path / "star.fits")]) == "variable-tiny"
