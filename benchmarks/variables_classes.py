@@ -142,6 +142,7 @@ def chances(kind: str, told: np.ndarray, classes: np.ndarray, new: np.ndarray, *
         tidy, learner = Tidy(normal).fit(told), make(seed, trees, len(told))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # networks and planes stop after so many rounds
+            warnings.filterwarnings("ignore", "The number of unique classes")  # one star of each is what is asked for
             learner.fit(tidy.transform(told), classes)
         total[:, np.searchsorted(names, learner.classes_)] += learner.predict_proba(tidy.transform(new))
     return total / len(kinds)

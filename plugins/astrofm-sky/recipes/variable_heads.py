@@ -1,9 +1,11 @@
 """Teach ``variable-tiny`` class, period and amplitude on simulated stars, and measure what it learned on others.
 
-    python plugins/astrofm-sky/recipes/variable_heads.py --model RUN/model.safetensors -o variable-tiny.safetensors
+    python plugins/astrofm-sky/recipes/variable_heads.py --data DATA --model RUN/model.safetensors -o MODEL
 
-Each survey's stars are as bright as it sees well. The head of classes reads the embedding and every feature of
-`astrofm.data.FEATURES` that all surveys have. The period is the one that is measured; its error is widened until it holds the
+Each survey's stars are as bright as it sees well. Some are seen for a part of the survey only, in one band, or with fewer
+points, as archives have them; and some at the real times of the ZTF stars in ``DATA/ztf``, with their errors and magnitudes.
+The head of classes reads the embedding and the features of `astrofm.data.FEATURES`, but for those that say how a star was
+sampled. The period is the one that is measured; its error is widened until it holds the
 truth of 68 % of the stars of a survey that have one, half and double periods among them.
 """
 
@@ -11,21 +13,28 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from astrofm_sky import CLASSES, observe_variables, variable_stars
+from astrofm_sky.real_times import Real
 from astropy import units as u
 from astropy.table import Column, QTable
 
 from astrofm.data import FEATURES, Batch
 from astrofm.models import Model
 from astrofm.nn.plain import MeasuredHead
-from astrofm.registry import cards
+from astrofm.registry import cards, get_instrument
 
 #: surveys, range of V magnitudes, and part of the stars
 SURVEYS = {"ztf": ((13.0, 20.0), 1.0), "gaia-epoch": ((9.0, 19.0), 1.0), "tess": ((7.0, 14.5), 0.6),
            "kepler": ((9.0, 15.0), 0.2)}
+#: features that say how a star was sampled, and how bright it is
+SAMPLING = {"points_all", "points", "bands", "negative", "median", "median_error", "mean_error", "time_base", "cadence",
+            "longest_gap", "duty_cycle"}
+#: part of the stars that are seen in one band, for a part of the time, with fewer points, and at real times
+ONE_BAND, SHORTER, FEWER, REAL = 0.35, 0.4, 0.3, 0.25
 #: fewest good points of a star to learn from, and stars that are observed at a time
 POINTS, BLOCK = 12, 500
 NOTES = ("Learned from simulated variable stars alone, of 38 classes as common as each other; the encoder has also seen real "
@@ -34,16 +43,32 @@ NOTES = ("Learned from simulated variable stars alone, of 38 classes as common a
          "other classes.")
 
 
-def observed(name: str, count: int, seed: int) -> list[Batch]:
-    """Observe simulated stars of all classes, as many of each."""
+def observed(name: str, count: int, seed: int, real: Real | None = None) -> list[Batch]:
+    """Observe simulated stars of all classes, as many of each; some of them at real times."""
     found = []
     for first in range(0, count, BLOCK):
-        own = [seed, first, *name.encode()]
-        stars = variable_stars(min(BLOCK, count - first), seed=int(np.random.SeedSequence(own).generate_state(1)[0]),
-                               classes=dict.fromkeys(CLASSES, 1.0), magnitude=SURVEYS[name][0])
-        batch = observe_variables(stars, name, seed=seed + first)
-        found.append(batch[np.flatnonzero((~batch.mask).sum(axis=1) >= POINTS)])
+        random = np.random.default_rng([seed, first, *name.encode()])
+        stars = variable_stars(min(BLOCK, count - first), seed=int(random.integers(2**31)), magnitude=SURVEYS[name][0])
+        cut = int(REAL * len(stars)) if real is not None else 0
+        parts = [(stars[np.arange(cut, len(stars))], None)] + [(stars[np.arange(cut)], real)] * (cut > 0)
+        for part, cadence in parts:
+            batch = as_archives_have(observe_variables(part, name, seed=int(random.integers(2**31)), cadence=cadence), random)
+            found.append(batch[np.flatnonzero((~batch.mask).sum(axis=1) >= POINTS)])
     return found
+
+
+def as_archives_have(batch: Batch, random: np.random.Generator) -> Batch:
+    """Take away bands, stretches of time and points of some stars."""
+    n, days = len(batch), batch.coordinate
+    mask = batch.mask.copy()
+    own = random.integers(0, int(batch.band.max(initial=0)) + 1, n)
+    mask |= (random.random(n) < ONE_BAND)[:, None] & (batch.band != own[:, None])
+    span = np.where(mask, 0.0, days).max(axis=1)
+    length = np.where(random.random(n) < SHORTER, span * 10 ** random.uniform(-1.3, 0, n), np.inf)
+    start = random.uniform(0, 1, n) * np.maximum(span - length, 0)
+    mask |= (days < start[:, None]) | (days > (start + length)[:, None])
+    part = np.where(random.random(n) < FEWER, random.uniform(0.2, 1, n), 1.0)
+    return replace(batch, mask=mask | (random.random(mask.shape) >= part[:, None]))
 
 
 def truth(batches: list[Batch], *names: str) -> QTable:
@@ -69,6 +94,7 @@ def truth(batches: list[Batch], *names: str) -> QTable:
 def main() -> None:
     """Fit, calibrate, measure, save."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of the real light curves")
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--stars", type=int, default=12000, help="simulated stars of a survey to learn from (%(default)s)")
@@ -80,8 +106,11 @@ def main() -> None:
         print(f"{(time.monotonic() - started) / 60:5.1f} min  {text}", flush=True)
 
     made = Model.load(options.model)
+    ztf = get_instrument("ztf")
+    seen, = ztf.read_batches([options.data / "ztf/ztf_dr3_zr400_1000.parquet"], size=2000)
+    real = {"ztf": Real.of(seen, ztf)}
     learn, measure = ([batch for name, (_, part) in SURVEYS.items()
-                       for batch in observed(name, int(part * count), seed)]
+                       for batch in observed(name, int(part * count), seed, real.get(name))]
                       for count, seed in ((options.stars, options.seed), (options.stars // 4, options.seed + 1)))
     progress(f"{sum(map(len, learn)):,} stars to learn from, {sum(map(len, measure)):,} to measure on")
     known = {name for name in made.about["instruments"] if name in cards("instruments")}
@@ -89,8 +118,8 @@ def main() -> None:
         **made.about, "instruments": sorted(known | set(SURVEYS)), "notes": NOTES,
         "summary": "class, period and amplitude of variable stars from light curves of any survey"})
     parents = {name: one.parent for name, one in CLASSES.items() if one.parent != name}
-    model = named.fit(learn, truth(learn, "variable_class", "amplitude"), method="head", extras=list(FEATURES),
-                      parents=parents, prior="even", progress=progress)
+    model = named.fit(learn, truth(learn, "variable_class", "amplitude"), method="head", parents=parents, prior="even",
+                      extras=[name for name in FEATURES if name not in SAMPLING], progress=progress)
     heads = {("amplitude" if name == "fitted" else name): head for name, head in model.heads.items()}
     heads["period"] = MeasuredHead(dim=model.dim)
     model = Model(model.encoder, model.aligner, heads, card={**model.about, "name": "variable-tiny"},
