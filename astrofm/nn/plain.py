@@ -14,7 +14,9 @@ from ..interfaces.head import Extra, Head, Label
 
 #: no error that is measured is smaller
 LEAST = 1e-30
-PERIOD = {"name": "period", "unit": "d", "description": "period", "value": "period", "error": "period_err"}
+#: the period; its error holds if the cycle is the right one
+PERIOD = {"name": "period", "unit": "d", "description": "period of most evidence; the error holds if the cycle is right",
+          "value": "period", "error": "period_err"}
 
 
 class PlainAligner(Aligner):
