@@ -206,7 +206,7 @@ def test_spectra_that_can_not_be_seen_are_left_out_and_counted(data, tmp_path, c
     path = recipe(tmp_path, "xp", steps=3)
     assert main(["pretrain", str(path), "--data", str(tmp_path / "set"), "-o", str(tmp_path / "run")]) == 0
     told = capsys.readouterr().out
-    assert "1 spectra from 0 on are left out: star 0 of the batch: the flux at 550 nm is 1" in told
+    assert "1 rows from 0 on are left out: star 0 of the batch: the flux at 550 nm is 1" in told
     kept = np.load(tmp_path / "run" / "seen" / "gaia-xp.npy")
     assert set(np.flatnonzero(~np.isfinite(kept).all(1))) == {7, 9}
 
