@@ -8,7 +8,7 @@ from .hookspecs import hookimpl
 _LICENSE = "BSD-3-Clause"
 #: SHA-256 of the shipped weights; change with them
 STELLAR_TINY = "4f9345b2e62250e9bfbe6717e02c5bb4309cc474e642193c45354c2b1d7a1f1b"
-VARIABLE_TINY = "4cef1837167caf9c1c9afe628d8c89ccd8c4e09ca9acd03a75dfe8cec5220109"
+VARIABLE_TINY = "886a0169b64cad195347d3010f3e7e3102c2679c7f2552df1760a19bd98768b2"
 
 
 @hookimpl
@@ -85,4 +85,4 @@ def astrofm_models() -> list[ModelCard]:
                       "labels, translation and embeddings of stars from optical spectra of any spectrograph", "",
                       _LICENSE),
             ModelCard("variable-tiny", "astrofm.models:weights/variable-tiny.safetensors", VARIABLE_TINY,
-                      "embeddings of variable stars from light curves of any survey", "", _LICENSE)]
+                      "class, period and amplitude of variable stars from light curves of any survey", "", _LICENSE)]
