@@ -53,6 +53,6 @@ def measure_curves(encoder: Encoder, batch: Batch, names: Collection[str], view:
             raise DataError(f"instrument {batch.instrument!r} takes no light curves: nothing is measured on them")
         arrays = {name: getattr(batch, name).cpu().numpy() for name in ("coordinate", "value", "error", "mask")}
         band = None if batch.band is None else batch.band.cpu().numpy()
-        features = instrument.features(replace(batch, **arrays, band=band), others)
+        features = instrument.features(replace(batch, **arrays, band=band), others, workers=torch.get_num_threads())
         found |= {name: torch.from_numpy(values).to(batch.value.device) for name, values in features.items()}
     return found
