@@ -20,6 +20,7 @@ import numpy as np
 
 from astrofm.data import FEATURES, Batch, curve_features, find_periods
 from astrofm.data.curves import Curves, pad_curves, settle
+from astrofm.data.feature_names import PERIODIC
 
 #: columns of a star's file: right ascension, declination, and time, magnitude and error in each of u g r i z
 BANDS = "ugriz"
@@ -100,11 +101,10 @@ def types(stars: dict[str, np.ndarray], truth: dict[str, tuple[str, float]], cou
 
     kind = np.array([truth[name][0] for name in stars])
     print(f"\ntypes: {(kind == 'ab').sum()} ab, {(kind == 'c').sum()} c; ten folds; accuracy, and the mean of both types'")
-    for name, used in (("no period", [one for one in FEATURES if "period" not in one and "fold" not in one
-                                      and one not in ("r21", "r31", "r41") and "phi" not in one]), ("all", list(FEATURES))):
+    for name, used in (("no period", [one for one in FEATURES if one not in PERIODIC]), ("all", list(FEATURES))):
         for count in counts:
             batch = thin(stars, "nights", count)
-            found = curve_features(batch, bands=BANDS, workers=workers)
+            found = curve_features(batch, names=used, bands=BANDS, workers=workers)
             table = np.stack([found[one] for one in used], axis=1)
             forest = ExtraTreesClassifier(500, class_weight="balanced", random_state=0)
             folds = StratifiedKFold(10, shuffle=True, random_state=0)

@@ -11,6 +11,7 @@ from torch import nn
 from ..errors import DataError
 from ..interfaces.aligner import Aligner
 from ..interfaces.head import Extra, Head, Label
+from .classes import as_extras
 
 #: no error that is measured is smaller
 LEAST = 1e-30
@@ -72,10 +73,7 @@ class ExtraClassHead(Head):
         super().__init__(dim=dim, extras=[{**extra} for extra in extras], label=label, classes=list(classes),
                          description=description, instruments=None if instruments is None else list(instruments),
                          hidden=list(hidden), slope=slope, epsilon=epsilon)
-        self.extras = tuple(Extra(**{**extra, "also": tuple(extra.get("also", ()))}) for extra in extras)
-        names = [name for extra in self.extras for name in (extra.name, *extra.also)]
-        if len(set(names)) < len(names):
-            raise ValueError(f"two extras have one name: {', '.join(names)}")
+        self.extras = as_extras(extras)
         self.dim = dim + len(self.extras)
         self.instruments = None if instruments is None else tuple(instruments)
         self.labels = (Label(label, "", description, classes=tuple(classes)),)

@@ -1,4 +1,4 @@
-"""The objective of ``variable-tiny``: contrast, hidden points, and what is true of simulated stars."""
+"""What light curves of real and simulated stars teach together: contrast, hidden points, simulated truth."""
 
 from __future__ import annotations
 
