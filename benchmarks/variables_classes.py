@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 #: classes in common, by set, under the names of the General Catalogue of Variable Stars (Samus et al. 2017,
-#: 2017ARep...61...80S; CW is CWA and CWB, HAEBE is IA). What the sets' own names mean: ASAS, Richards et al. 2012,
+#: 2017ARep...61...80S; CW is CWA and CWB) but for RRD and DCEP(B), which it calls RR(B) and CEP(B), and for HAEBE: Herbig's
+#: Ae and Be stars are among its INA, ISA and IA. What the sets' own names mean: ASAS, Richards et al. 2012,
 #: 2012ApJS..203...32R; ACVS, Pojmanski 2002, 2002AcA....52..397P (EC, ESD, ED: contact, semidetached, detached); Hipparcos
 #: and OGLE, Debosscher et al. 2007, 2007A&A...475.1159D. What means several things is not here (ECL, LSP, SARG,
 #: supergiants), and EROS has families only: those are the second table

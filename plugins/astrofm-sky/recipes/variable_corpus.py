@@ -49,7 +49,7 @@ class RealSurvey(LightCurveInstrument):
         return False
 
 
-#: effective wavelengths: Johnson V; EROS-2 (Renault et al. 1998, 1998A&A...329..522R); Hp (Bessell 2000,
+#: wavelengths: Johnson V; EROS-2 (Derue et al. 2002, 2002A&A...389..149D, have 6000 and 7620); Hp (Bessell 2000,
 #: 2000PASP..112..961B); OGLE's I
 SURVEYS = [RealSurvey("asas", {"V": 5500.0}), RealSurvey("eros", {"b": 5600.0, "r": 7600.0}),
            RealSurvey("hipparcos", {"Hp": 5280.0}), RealSurvey("ogle", {"I": 7980.0})]

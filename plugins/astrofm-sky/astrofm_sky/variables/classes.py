@@ -24,7 +24,10 @@ class VariableClass:
     Parameters
     ----------
     name : str
-        As the General Catalogue of Variable Stars (Samus et al. 2017, 2017ARep...61...80S) or Gaia DR3 call it.
+        As the General Catalogue of Variable Stars (GCVS; Samus et al. 2017, 2017ARep...61...80S) calls it. What it has not is
+        named as in the International Variable Star Index (Watson et al. 2006, 2006SASS...25...47W: RRD, DCEP(B), HADS, SPB,
+        HB, CTTS, WTTS, UXOR), by OGLE (OSARG), or by us (SOLAR, CONST). CWB and CWA are parted at 4 days, as OGLE does; the
+        GCVS does it at 8.
     parent : str
         Of `PARENTS`.
     title : str

@@ -81,9 +81,9 @@ DELTA_SCUTI = BandLaw({3550.0: 1.25, 4400.0: 1.3, 5500.0: 1.0, 6500.0: 0.8, 8000
 #: hot pulsators: 0.7-0.9 of V in the red, 1.5-2 in the ultraviolet (Heynderickx et al. 1994, 1994A&AS..105..447H;
 #: De Cat & Aerts 2002, 2002A&A...393..965D)
 HOT = BandLaw({3500.0: 1.7, 4400.0: 1.1, 5500.0: 1.0, 8000.0: 0.9, 12500.0: 0.85})
-#: titanium oxide makes V vary three times as much as I, eight times as K (Soszynski et al. 2009, 2009AcA....59..239S;
-#: Whitelock et al. 2000, 2000MNRAS.319..728W); infrared light is a tenth of a period late (Smith et al. 2006,
-#: 2006AJ....131..612S)
+#: titanium oxide makes V vary more than I and K (Soszynski et al. 2009, 2009AcA....59..239S; Whitelock et al. 2000,
+#: 2000MNRAS.319..728W); here 2.5 and 8 times as much. J varies by 0.20 of V, and in some Miras 0.05 to 0.13 of a period late
+#: (Smith et al. 2002, arXiv:astro-ph/0111151); most semiregular stars have no lag (Smith et al. 2006, 2006AJ....131..612S)
 LONG_PERIOD = BandLaw({4400.0: 1.1, 5500.0: 1.0, 6500.0: 0.75, 8000.0: 0.4, 12500.0: 0.2, 21500.0: 0.12},
                       {5500.0: 0.0, 8000.0: 0.03, 12500.0: 0.1, 21500.0: 0.12})
 #: chemical spots move light from the ultraviolet to the red (Mathys & Manfroid 1985, 1985A&AS...60...17M)

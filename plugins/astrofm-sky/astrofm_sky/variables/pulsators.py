@@ -33,8 +33,8 @@ DCEP_ROWS = (FourierRow(1.5, 0.65, 0.42, 0.22, 0.85, 1.95), FourierRow(3.0, 0.65
              FourierRow(13.0, 1.00, 0.20, 0.13, 1.20, 1.25), FourierRow(16.0, 1.08, 0.28, 0.19, 1.20, 1.75),
              FourierRow(20.0, 1.10, 0.33, 0.20, 1.20, 2.15), FourierRow(30.0, 1.15, 0.38, 0.23, 1.30, 2.55),
              FourierRow(70.0, 1.05, 0.40, 0.22, 1.40, 2.75))
-#: V of first overtones: Antonello & Poretti 1986, 1986A&A...169..149A; progression at 3.2 days: Kienzle et al. 1999,
-#: 1999A&A...341..818K
+#: V of first overtones: Antonello & Poretti 1986, 1986A&A...169..149A. Phases of light jump near 3.2 days; velocities put the
+#: resonance at 4.6 days (Kienzle et al. 1999, 1999A&A...341..818K)
 OVERTONE_ROWS = (FourierRow(0.5, 0.38, 0.28, 0.12, 1.10, 2.30), FourierRow(1.5, 0.38, 0.22, 0.07, 1.40, 2.80),
                  FourierRow(2.5, 0.37, 0.14, 0.05, 1.90, 3.60), FourierRow(3.2, 0.35, 0.05, 0.03, 3.00, 5.20),
                  FourierRow(4.0, 0.36, 0.08, 0.03, 0.60, 1.00), FourierRow(6.5, 0.38, 0.15, 0.04, 1.10, 2.00))
@@ -43,7 +43,7 @@ BL_HER_ROWS = (FourierRow(1.0, 0.90, 0.42, 0.20, 0.90, 2.00), FourierRow(1.5, 0.
                FourierRow(2.2, 0.75, 0.30, 0.15, 2.40, 4.60), FourierRow(4.0, 0.70, 0.30, 0.12, 2.90, 5.60))
 W_VIR_ROWS = (FourierRow(4.0, 0.60, 0.15, 0.05, 2.60, 4.20), FourierRow(10.0, 0.80, 0.12, 0.06, 1.40, 3.00),
               FourierRow(16.0, 1.00, 0.22, 0.12, 0.80, 2.00), FourierRow(22.0, 1.05, 0.25, 0.10, 1.00, 2.20))
-#: V of high-amplitude delta Scuti stars: Poretti 2001, 2001A&A...371..986P
+#: V of high-amplitude delta Scuti stars: Poretti 2001, 2001A&A...371..986P (OGLE's stars of 0.20 to 0.25 days are RRC there)
 HADS_ROWS = (FourierRow(0.05, 0.40, 0.30, 0.12, 0.85, 1.90), FourierRow(0.12, 0.42, 0.36, 0.17, 0.85, 1.90),
              FourierRow(0.22, 0.42, 0.38, 0.17, 0.95, 2.20))
 #: period of a Cepheid's fundamental mode, and first overtone over it (Alcock et al. 1995, 1995AJ....109.1653A;
