@@ -18,7 +18,7 @@ from astrofm.testing import FakePhotometer
 
 CENTRES = {"rrab": (0.0, 0.0), "rrc": (1.6, 0.0), "ea": (0.0, 3.0), "mira": (4.0, 4.0)}
 PARENTS = {"rrab": "rrlyr", "rrc": "rrlyr", "rrlyr": "pulsating", "mira": "pulsating", "ea": "eclipsing"}
-METHODS = ["head", "probe", "forest"]
+METHODS = ["head", "probe", "forest", "lora", "full"]
 
 
 def within(part, expected, n, sigmas=3.5):
@@ -225,7 +225,7 @@ def test_classes_and_numbers_are_learned_of_one_table(model, sky):
 
 
 def test_all_rows_of_a_star_are_left_out_together():
-    from astrofm.models.classifiers import folds_of
+    from astrofm.models.class_stars import folds_of
 
     keys = [str(k // 4) for k in range(200)]
     fold = folds_of(keys, np.arange(200) // 4 % 2, 0)
@@ -292,6 +292,9 @@ def test_wrong_questions_are_refused(model, sky):
             model.fit(batch, labels, **options)
     with pytest.raises(UnknownNameError, match="measures no 'amplitude': give it to the head from outside"):
         model.fit(batch, labels, extras=["amplitude"])
+    for method in ("lora", "full"):
+        with pytest.raises(DataError, match="one column of classes, or numbers: choose 'kind' alone"):
+            model.fit(batch, Table({"kind": labels["kind"], "teff": np.linspace(4000, 5000, 60)}), method=method)
     with pytest.raises(DataError, match="`prior` is for labels that are classes"):
         model.fit(batch, Table({"teff": np.linspace(4000, 5000, 60)}), prior="even")
     with pytest.raises(ValueError, match="neither a class nor above one"):
