@@ -18,6 +18,8 @@ from .conformal import calibrated, chosen
 from .inputs import Piece
 
 NOT_READ, NO_PIXEL, UNLIKE, LOW_SNR = "not-read", "no-usable-pixel", "unlike-training-set", "low-snr"
+#: flag of a star whose median flux is zero or below: its magnitudes are counted from its median error
+NEGATIVE = "negative-flux"
 #: flag of a spectrum most of whose pixels lie at wavelengths that the model was not trained on
 ELSEWHERE = "outside-range:wavelength"
 #: a class label of at most this many classes has a column of probabilities for each
@@ -206,5 +208,6 @@ def join_flags(card: Mapping[str, Any], instrument: str, star: dict[str, Any], f
     """Give the ``flags`` column of a batch."""
     limit = by_instrument(card.get("snr_limit"), instrument, snr_limit)
     with np.errstate(invalid="ignore"):
-        low = star["snr"] < limit
-    return names_of({NO_PIXEL: star[NO_PIXEL], **flags, LOW_SNR: low & ~star[NO_PIXEL]}, len(low))
+        low, negative = star["snr"] < limit, star["snr"] <= 0
+    seen = ~star[NO_PIXEL]
+    return names_of({NO_PIXEL: ~seen, **flags, NEGATIVE: negative & seen, LOW_SNR: low & seen}, len(low))
