@@ -113,8 +113,8 @@ def pack(batch: Batch, *, bands: Mapping[str, Sequence[float]] | None = None, le
     """Bring a survey's light curves into one form.
 
     Fluxes become magnitudes that stay finite at and below zero, by the inverse hyperbolic sine (Lupton et al. 1999,
-    1999AJ....118.1406L) softened by each star's own median error. Zero points are the instrument's; where it has none, 0 is the
-    median, or the median error where the median flux is below that, zero or negative, as faint stars have it.
+    1999AJ....118.1406L) softened by each star's own median error. Zero points are the instrument's; where it has none, 0 is
+    the median, or the median error where the median flux is below that, zero or negative, as faint stars have it.
 
     Parameters
     ----------
