@@ -25,7 +25,8 @@ STARS = 1024
 
 def add_arguments(verb: str, parser: argparse.ArgumentParser) -> None:
     """Add what `run` needs."""
-    parser.add_argument("files", nargs="*", metavar="FILES-or-FOLDER", help="spectra, or a folder of them")
+    parser.add_argument("files", nargs="*", metavar="FILES-or-FOLDER", help="spectra or light curves, or "
+                        "folders of them")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="of the data set")
     parser.add_argument("--table", type=Path, help="labels to keep beside the spectra: a row for each id")
     parser.add_argument("--key", default="id", help="column of the table that holds the spectra's ids (%(default)s)")

@@ -7,6 +7,7 @@ import pytest
 from astropy import units as u
 
 import astrofm
+from astrofm.cli import main
 from astrofm.models import load_model
 
 WEIGHTS = Path(astrofm.__file__).parent / "models" / "weights" / "variable-tiny.safetensors"
@@ -47,3 +48,11 @@ def test_a_light_curve_of_negative_median_flux_gets_its_period_and_a_flag(level)
     assert abs(row["period"].value - 0.6) < 0.002 and np.isfinite(row["amplitude"].value)
     assert told["variable_class"] and np.isfinite(model.embed(star)).all()
     assert {"negative-flux", "low-snr"} <= set(row["flags"].split(",")) & set(told["flags"].split(","))
+
+
+def test_its_card_is_shown_in_short_lines(capsys):
+    assert main(["show", "variable-tiny"]) == 0
+    told = capsys.readouterr().out
+    count = len(load_model("variable-tiny").about["provenance"]["extras"])
+    assert f"{count} entries, std to" in told and "in full: astrofm show variable-tiny --json" in told
+    assert max(map(len, told.splitlines())) <= 130 and len(told) < 4000
