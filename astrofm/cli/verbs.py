@@ -39,7 +39,8 @@ class Job:
 
 def add_arguments(verb: str, parser: argparse.ArgumentParser) -> None:
     """Add what `run` needs."""
-    parser.add_argument("files", nargs="+", metavar="FILES-or-FOLDER", help="spectra, or a folder of them")
+    parser.add_argument("files", nargs="+", metavar="FILES-or-FOLDER",
+                        help=f"spectra{' or light curves' * (verb != 'translate')}, or folders of them")
     parser.add_argument("-m", "--model", help=f"a name, a file or a pinned address ({TOLD})")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="OUT", help="the table to write")
     if verb == "translate":

@@ -239,15 +239,18 @@ class Verbs:
 
     def card(self, star: Any, *, index: Searchable | None = None, to: Sequence[str] | None = None,
              path: str | os.PathLike | None = None) -> Figure:
-        """Draw what the model makes of a star: spectrum, reconstruction, translations, labels, neighbours.
+        """Draw what the model makes of a star.
+
+        A spectrum with its reconstruction, translations and labels; a light curve, that folded at its period, its classes
+        with their probabilities and set, and numbers; and the neighbours of either.
 
         Parameters
         ----------
-        star : Spectrum or other single star
+        star : Spectrum, TimeSeries or other single star
         index : astrofm.Index, optional
             Where neighbours are looked up.
         to : sequence of str, optional
-            Instruments to translate to; the model's others by default.
+            Instruments to translate spectra to; the model's others by default.
         path : path, optional
             Where the picture is saved.
 

@@ -137,13 +137,19 @@ def test_the_listing_commands_say_what_is_there(folder, model_file, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith(": wide") and "no installed instrument knows" in lines[1]
     assert main(["show", str(model_file)]) == 0
-    assert "trained on 3000.0 to 9000.0 K" in capsys.readouterr().out
+    assert "trained on 3000 to 9000 K" in capsys.readouterr().out
     assert main(["show", str(model_file), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["name"] == "small"
     assert main(["cite", "any-wavelength"]) == 0
     assert "arXiv" in capsys.readouterr().out
     assert main(["cite", "nonesuch"]) == 1
     assert main(["models"]) == 0
+
+
+@pytest.mark.parametrize(("verb", "both"), [("classify", True), ("search", True), ("translate", False)])
+def test_help_says_light_curves_where_they_are_taken(verb, both, capsys):
+    assert main([verb, "--help"]) == 0
+    assert ("light curves" in capsys.readouterr().out.split("FILES-or-FOLDER")[-1].split("options")[0]) == both
 
 
 def test_wrong_words_are_told(capsys):
