@@ -50,6 +50,8 @@ def add_arguments(verb: str, parser: argparse.ArgumentParser) -> None:
                             help="part of the stars whose class is in their set (%(default)s)")
         parser.add_argument("--false-alarm", type=float, default=0.01, metavar="PART",
                             help="part of the stars of known classes that may be taken for unknown (%(default)s)")
+        parser.add_argument("--prior", nargs="+", type=_part, default=[], metavar="CLASS=PART",
+                            help="what part of these stars is of a class, in place of what the model learned")
     if verb in ("predict", "classify"):
         parser.add_argument("--extras", type=Path, metavar="TABLE", help="what the model's heads read beside the embedding, "
                             "a column each, and the star's id: for models that say so")
@@ -133,14 +135,24 @@ def make_job(model: Model, options: argparse.Namespace) -> Job:
     return _translation(model, options.to, meta, {**asked, "to": options.to})
 
 
+def _part(text: str) -> tuple[str, float]:
+    name, _, part = text.partition("=")
+    try:
+        return name, float(part)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not CLASS=PART, such as CONST=0.95") from error
+
+
 def _classification(model: Model, options: argparse.Namespace) -> tuple[
         tuple[Declared, ...], Callable[[Batch], Mapping[str, Any]], dict[str, str]]:
     """Give the columns of `Model.classify`, what makes them, and what was asked."""
     from ..models.classes import Question, class_columns, class_labels
 
-    question = Question(options.coverage, options.false_alarm)
+    question = Question(options.coverage, options.false_alarm, prior=dict(options.prior))
     columns = class_columns(class_labels(model.about, question), question)
     told = {"coverage": f"{options.coverage:.6g}", "false_alarm": f"{options.false_alarm:.6g}"}
+    if options.prior:
+        told["prior"] = " ".join(f"{name}={part:.6g}" for name, part in options.prior)
     return columns, lambda batch: model.core.classify(batch, question), told
 
 

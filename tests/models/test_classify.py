@@ -210,6 +210,25 @@ def test_how_common_classes_are_can_be_said(model, sky):
         fitted(model, sky, prior="flat")
 
 
+def test_how_common_classes_are_can_be_said_when_stars_are_asked(model, sky):
+    batch, extras, _ = sky(300, 2, rare=0)
+    prior = {"rrab": 0.1, "rrc": 0.7}
+    told = fitted(model, sky, n=2000, method="probe", prior={**prior, "ea": 0.15, "mira": 0.05}).predict(batch, extras=extras)
+    made = fitted(model, sky, n=2000, method="probe", prior="even")
+    plain, asked = made.classify(batch, extras=extras), made.classify(batch, extras=extras, prior=prior)
+    same = made.classify(batch, extras=extras, prior={"rrab": 0.25})
+    np.testing.assert_allclose(same["kind_1_probability"], plain["kind_1_probability"], atol=1e-6)
+    agree = np.asarray(asked["kind_1"]) == np.asarray(told["kind"])
+    assert agree.mean() > 0.95 and np.mean(asked["kind_1"] == "rrc") > np.mean(plain["kind_1"] == "rrc")
+    extra = [set(a.split(",")) - set(b.split(",")) for a, b in zip(asked["kind_set"], plain["kind_set"], strict=True)]
+    assert all(len(more) <= 1 for more in extra), "sets hold what they held, and the most probable"
+    assert asked.meta["prior"] == str(prior) or asked.meta["prior"] == prior
+    for wrong, message in (({"cow": 0.1}, "names class 'cow'"), ({"ea": -1}, "numbers above 0"),
+                           ({"ea": 1.0}, "leaves none for the other classes"), ({"ea": np.nan}, "numbers above 0")):
+        with pytest.raises(DataError, match=message):
+            made.classify(batch, extras=extras, prior=wrong)
+
+
 def test_classes_and_numbers_are_learned_of_one_table(model, sky):
     batch, extras, labels = sky(150, 9)
     labels["teff"] = np.random.default_rng(0).uniform(4000, 8000, 150) * u.K
@@ -220,7 +239,7 @@ def test_classes_and_numbers_are_learned_of_one_table(model, sky):
     assert sum(made.about["provenance"]["classes"]["kind"]["counts"].values()) == 129
     with pytest.raises(DataError, match="a forest learns classes, and label 'teff'"):
         model.fit(batch, labels, method="forest")
-    with pytest.raises(DataError, match="classes are learned by head, probe, forest"):
+    with pytest.raises(DataError, match="learns one column of classes, or numbers"):
         model.fit(batch, labels, method="lora")
 
 
