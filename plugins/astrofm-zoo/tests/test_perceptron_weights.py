@@ -161,6 +161,7 @@ def test_it_saves_loads_and_predicts_by_name(tmp_path):
     ({"teff": 4800}, [], DataError, "nothing is asked"),
     ({}, ["logg"], DataError, "nothing is given"),
     ({"teff": [4800, 5000], "jk": [1.0, 2, 3]}, ["logg"], DataError, "teff 2, jk 3"),
+    ({"bp": np.zeros((2, 9)), "jk": [1.0, 2, 3]}, ["logg"], DataError, "of stars: bp 2, jk 3$"),
     ({"teff": "hot"}, ["logg"], DataError, "no number"),
     ({"bp": np.zeros((2, 56))}, ["logg"], DataError, "bp0 to bp54"),
     ({"bp": np.zeros((2, 55)), "rp": np.zeros((2, 55))}, ["logg"], DataError, "110 quantities .* 64 at most"),
