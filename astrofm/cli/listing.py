@@ -36,11 +36,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _identify(options: argparse.Namespace) -> int:
-    from ..models.inputs import find_files
     from ..registry import identify
+    from .given import given_files
 
     known = 0
-    for path in find_files(options.files, recursive=options.recursive):
+    for path in given_files(options):
         try:
             print(f"{path}: {identify(path)}")
             known += 1

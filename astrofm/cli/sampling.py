@@ -49,9 +49,9 @@ def run(options: argparse.Namespace) -> int:
     if options.size < 1 or (options.simulate is not None and (options.simulate < 1 or not options.through)):
         raise DataError("--size and --simulate are 1 or more, and --through names the instruments that see simulated stars")
     if options.files:
-        from ..models.inputs import find_files
+        from .given import given_files
 
-        files = find_files(options.files, recursive=options.recursive)
+        files = given_files(options)
         names = "\n".join(str(path) for path in files)
         source: dict[str, Any] = {"files": len(files), "first": str(files[0]), "table": str(options.table or ""),
                                   "sha256": hashlib.sha256(names.encode()).hexdigest()}

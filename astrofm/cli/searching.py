@@ -139,8 +139,9 @@ def _embedded(model: Model, options: argparse.Namespace) -> Index:
 
     from ..models import inputs
     from ..search.building import embedded, from_pieces
+    from .given import given_files
 
-    files = inputs.find_files(options.files, recursive=options.recursive)
+    files = given_files(options)
     pieces: list[tuple[inputs.Piece, Any]] = []
     row = 0
     hidden = None if sys.stderr.isatty() or "ASTROFM_PROGRESS" in os.environ else True

@@ -179,7 +179,9 @@ class Verbs(Classifying):
         label : str
         how : str
             ``"attention"``: how much the label's question attends to each pixel, the mean over blocks and heads of
-            cross-attention; or ``"gradient"``: the size of the derivative of the label by the pixel's flux.
+            cross-attention; or ``"gradient"``: the size of the derivative of the label by the pixel's flux. That is what
+            this model makes of a pixel, given the others, and no map of where the flux depends on the label; attention
+            resembles that more.
 
         Returns
         -------

@@ -106,7 +106,7 @@ def _identify_file(path: Path) -> str:
         return claims[0]
     if claims:
         raise AmbiguousError(f"{path} is claimed by {_owners(claims)}: read it with one of them, for example "
-                             f"astrofm.registry.get_instrument({claims[0]!r}).read(path)")
+                             f"astrofm.registry.get_instrument({claims[0]!r}).read({str(path)!r})")
     raise ReadError(_nobodys(path))
 
 

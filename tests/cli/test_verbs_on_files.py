@@ -104,6 +104,20 @@ def test_an_empty_folder_and_files_of_nobody_are_told(model_file, tmp_path, caps
     assert "nothing could be done with any of the files" in capsys.readouterr().err
 
 
+def test_stars_that_the_model_does_not_reach_and_folders_passed_by_are_told_at_the_end(folder, instruments, tmp_path, capsys):
+    from model_fakes import make_model
+
+    model_file = make_model(wavelengths=[20.0, 30.0]).save(tmp_path / "elsewhere.safetensors")
+    (folder / "deeper").mkdir()
+    (folder / "deeper" / "01.wide").write_text("WIDE 1")
+    assert run("predict", folder, model_file, tmp_path / "out.ecsv") == 0
+    told = capsys.readouterr().err
+    assert f"{folder} holds 1 folder besides its files, passed by: say --recursive" in told
+    assert "11 of them have most of their pixels outside 20-30 Angstrom, where small was trained" in told
+    assert run("predict", folder, model_file, tmp_path / "all.ecsv", "--recursive") == 0
+    assert "passed by" not in capsys.readouterr().err
+
+
 def test_embeddings_have_a_column_of_fixed_width(folder, model_file, tmp_path):
     assert run("embed", folder, model_file, tmp_path / "out.fits") == 0
     table = QTable.read(tmp_path / "out.fits", hdu=1)

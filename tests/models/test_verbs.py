@@ -212,6 +212,10 @@ def test_familiarity_keeps_its_quantile_and_knows_a_stranger():
     within = familiar.distance(known) <= float(familiar.threshold)
     assert np.mean(within) == pytest.approx(0.99, abs=0.002)
     assert familiar.distance(np.full((1, 6), 100.0))[0] > float(familiar.threshold)
+    few = known[:12]
+    near, far = Familiarity.fit(few), Familiarity.fit(few, kept=known[12:])
+    assert np.mean(near.distance(known[12:]) > float(near.threshold)) > 0.05
+    assert np.mean(far.distance(known[12:]) > float(far.threshold)) == pytest.approx(0.005, abs=0.002)
     with pytest.raises(ValueError, match="too few"):
         Familiarity.fit(known[:5])
     assert isinstance(familiar.mean, torch.Tensor)

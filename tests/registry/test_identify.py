@@ -82,8 +82,9 @@ def test_two_claims_to_one_file_or_object_name_both_packages(install_instrument,
     install_instrument("astrofm-one", "one", mark="GOOD")
     install_instrument("astrofm-two", "two", mark="GOOD")
     both = r"one \(astrofm-one 0.1\) and two \(astrofm-two 0.1\)"
-    with pytest.raises(AmbiguousError, match=both):
+    with pytest.raises(AmbiguousError, match=both) as caught:
         identify(file)
+    assert f"astrofm.registry.get_instrument('one').read({str(file)!r})" in str(caught.value)
     with pytest.raises(AmbiguousError, match=both):
         identify(get_instrument("one").example())
 
