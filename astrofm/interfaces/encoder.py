@@ -34,6 +34,8 @@ class Encoder(nn.Module, ABC):
     cpu_batch: int = 48
     #: whether ``"auto"`` precision is float32 for it: where rounding changes its answers
     keeps_float32: bool = False
+    #: columns of a batch's ``meta`` that it reads
+    reads: tuple[str, ...] = ()
     #: instruments it can embed; None for any wavelength or cadence
     instruments: tuple[str, ...] | None = None
 
@@ -77,6 +79,20 @@ class Encoder(nn.Module, ABC):
             promised = (len(batch), "t", self.dim) if self.gives_tokens else (len(batch), self.dim)
             raise ValueError(f"encoder {self.name!r} promised {promised}, gave {tuple(embedding.shape)}")
         return embedding
+
+    def prepare(self, batch: Batch) -> Batch:
+        """Do once what is done of a batch whatever the weights are, before these learn from it again and again.
+
+        Parameters
+        ----------
+        batch : Batch
+
+        Returns
+        -------
+        Batch
+            One that is embedded the same, and sooner; here the same one.
+        """
+        return batch
 
     def see(self, batch: Batch) -> torch.Tensor:
         """Give what the weights see, where that is a spectrum normalised on pixels of the encoder's own.

@@ -13,6 +13,7 @@ from torch import nn
 
 from ..data import Batch
 from ..errors import DataError
+from ..interfaces.encoder import Encoder
 from ..interfaces.head import Head
 from ..nn.lowrank import LowRank, insert, merge
 from ..training import label_loss
@@ -76,9 +77,10 @@ class Stars:
     places: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     @classmethod
-    def gather(cls, data: Any) -> Stars:
-        """Read all of them once."""
-        batches = [(piece.batch, np.asarray(piece.rows)) for piece in inputs.gather(data) if piece.batch is not None]
+    def gather(cls, data: Any, encoder: Encoder) -> Stars:
+        """Read all of them once, and do what the encoder does of them whatever its weights are."""
+        read = [piece for piece in inputs.gather(data) if piece.batch is not None]
+        batches = [(encoder.prepare(piece.batch), np.asarray(piece.rows)) for piece in read]
         return cls(batches, {int(row): (k, at) for k, (_, rows) in enumerate(batches) for at, row in enumerate(rows)})
 
     def pieces(self, rows: np.ndarray) -> list[tuple[Batch, np.ndarray]]:

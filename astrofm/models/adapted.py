@@ -71,7 +71,7 @@ def adapt_numbers(model: Model, data: Any, embedding: np.ndarray, known: Known, 
     order = [names.index(label.name) if label.name in names else -1 for label in head.labels]
     values, errors = (np.stack([array[:, k] if k >= 0 else np.full(len(array), np.nan) for k in order], axis=1)
                       for array in (known.values, known.errors))
-    stars = Stars.gather(data)
+    stars = Stars.gather(data, model.encoder)
     goal = NumberGoal(torch.from_numpy(values).float(), torch.from_numpy(errors).float())
     parts, adapters = how.adapt(model, head, goal, stars, own, other)
     factors = factors_of(parts["head"].cpu(), embed(model, parts, stars, other), values[other])
@@ -86,7 +86,7 @@ def adapt_classes(model: Model, data: Any, given: Given, column: ClassColumn, ho
                                       progress=how.progress)
     own, kept = known.fold != 0, known.fold == 0
     head, _, _ = trained(known[own], told, smoothing, how.seed, None)
-    stars, beside = Stars.gather(data), torch.from_numpy(given.beside).float()
+    stars, beside = Stars.gather(data, model.encoder), torch.from_numpy(given.beside).float()
     goal = ClassGoal(torch.from_numpy(np.where(column.place >= 0, column.place, 0)), beside,
                      torch.from_numpy(known.log_part).float(), smoothing)
     parts, adapters = how.adapt(model, head, goal, stars, rows[own], rows[kept])

@@ -150,7 +150,8 @@ class Core:
     def embed(self, batch: Batch) -> np.ndarray:
         """Give shared embeddings ``(n, dim)``, float32; NaN where no pixel is usable."""
         check_instrument(self.card, self.parts.encoder, batch.instrument, np.asarray(batch.coordinate))
-        size, plain = batch_size(self.device, self.parts.encoder), replace(batch, meta={})
+        size = batch_size(self.device, self.parts.encoder)
+        plain = replace(batch, meta={key: batch.meta[key] for key in self.parts.encoder.reads if key in batch.meta})
         embedding = np.full((len(batch), self.parts.aligner.dim), np.nan, np.float32)
         rows = np.flatnonzero(~np.asarray(batch.mask, bool).all(axis=1)) if plain.value.shape[1] else []
         with autocast(self.precision, self.device, self.parts.encoder):  # once: the weights are rounded at its start

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -13,7 +14,7 @@ from ..interfaces.encoder import Encoder
 from .blocks import RaggedBlock
 from .coordinates import TimeEncoding
 from .measuring import measure_curves
-from .packed import PackedCurves, pack
+from .packed import FOUND, PackedCurves, pack
 from .points import CADENCE
 from .ragged import CurveView, percentiles
 
@@ -60,6 +61,7 @@ class AnyCadenceEncoder(Encoder):
     name = "any-cadence"
     takes_light_curves = True
     cpu_batch = 256
+    reads = ("unit", *FOUND)
 
     def __init__(self, *, dim: int = 128, depth: int = 4, heads: int = 4, hidden: int = 384, patch: int = 8,
                  length: int = 256, folded: int = 64, fastest: float = 24.0,
@@ -89,6 +91,16 @@ class AnyCadenceEncoder(Encoder):
     def pack(self, batch: Batch, *, length: int | None = None) -> PackedCurves:
         """Bring a batch of tensors into the form that is seen, of at most ``length`` points a star; see `pack`."""
         return pack(batch, bands=self.bands, length=length, fastest=self.fastest)
+
+    @torch.inference_mode()
+    def prepare(self, batch: Batch) -> Batch:
+        """Give a batch that holds the period of each star."""
+        device, parts = self.leave.weight.device, []
+        for first in range(0, len(batch), self.cpu_batch):
+            parts.append(self.pack(batch[slice(first, first + self.cpu_batch)].tensors(device), length=1))
+        found = {name: torch.cat([getattr(part, key) for part in parts]).cpu().numpy() if parts else []
+                 for name, key in zip(FOUND, ("period", "power"), strict=True)}
+        return replace(batch, meta={**batch.meta, **found})
 
     def _embed(self, batch: Batch) -> torch.Tensor:
         curves = self.pack(batch)

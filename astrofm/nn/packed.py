@@ -17,6 +17,8 @@ from .ragged import percentiles
 HEADER, POINT = 3, 5
 #: what there is of each point
 ARRAYS = ("days", "value", "error", "wave", "there")
+#: columns of `Batch.meta` that hold what `find_periods` found before
+FOUND = ("packed_period", "packed_power")
 #: smallest error, mag: a point without one is not there
 LEAST = 1e-6
 
@@ -124,7 +126,8 @@ def pack(batch: Batch, *, bands: Mapping[str, Sequence[float]] | None = None, le
         By instrument, wavelengths (Angstrom) of its bands; other instruments say theirs themselves
         (`~astrofm.interfaces.LightCurveInstrument.wavelengths`), or they are unknown.
     length : int, optional
-        Longer light curves are thinned evenly to so many points; the period is found on all of them before.
+        Longer light curves are thinned evenly to so many points; the period is found on all of them before, or is that of
+        `FOUND` in ``batch.meta``.
     fastest : float
         Highest frequency of periods, cycles a day.
     """
@@ -154,12 +157,19 @@ def pack(batch: Batch, *, bands: Mapping[str, Sequence[float]] | None = None, le
     nothing = torch.zeros(len(batch), dtype=torch.float64, device=there.device)
     curves = PackedCurves(days, value, torch.where(there, error.clamp_min(LEAST), 0.0), known[band].float(), there, absolute,
                           nothing, nothing).dense()
+    if all(name in batch.meta for name in FOUND):
+        period, power = (torch.as_tensor(batch.meta[name], dtype=torch.float64, device=there.device) for name in FOUND)
+    else:
+        period, power = _period(curves, fastest)
+    curves = replace(curves, period=period, power=power)
+    return curves if length is None else curves.thinned(length)
+
+
+def _period(curves: PackedCurves, fastest: float) -> tuple[torch.Tensor, torch.Tensor]:
     centred = curves.centred()[0]
     low, high = percentiles(centred, curves.there, (16.0, 84.0))
     weight = torch.where(curves.there, 1 / (curves.error**2 + 0.01 * (high - low).nan_to_num() ** 2 + LEAST**2), 0.0)
-    period, power = find_periods(curves.days, centred, weight, fastest=fastest)
-    curves = replace(curves, period=period, power=power)
-    return curves if length is None else curves.thinned(length)
+    return find_periods(curves.days, centred, weight, fastest=fastest)
 
 
 def _magnitudes(batch: Batch, band: torch.Tensor, there: torch.Tensor, magnitudes: torch.Tensor,
