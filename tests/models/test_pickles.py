@@ -50,6 +50,16 @@ def test_nothing_is_run(hostile, tmp_path):
     assert isinstance(found["a"][0], Record) and found["a"][0].origin and torch.equal(found["b"], torch.ones(2))
 
 
+class Bare(dict):
+    """A dict of a class of its own: a pickle makes it without arguments, state or initialisation."""
+
+
+def test_a_dict_of_a_class_of_its_own_becomes_a_record_of_its_pairs(tmp_path):
+    found = read_checkpoint(save(tmp_path, {"empty": Bare(), "full": Bare(k=5)}))
+    assert (found["empty"].args, found["empty"].state, found["empty"].items) == ((), None, [])
+    assert found["full"].items == [("k", 5)] and found["full"].state is None
+
+
 class Odd(list):
     def __init__(self):
         super().__init__([1, 2])
