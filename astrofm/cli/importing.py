@@ -38,8 +38,8 @@ def run(options: argparse.Namespace) -> int:
     more = _options(options.more, options.importer, importer)
     more |= {"heads": _heads(options.heads)} if options.heads else {}
     more |= {"instrument": options.instrument} if options.instrument else {}
-    if not set(more) <= set(_arguments(importer)):
-        raise DataError(f"importer {options.importer!r} knows no {' and no '.join(sorted(set(more) - set(_arguments(importer))))}")
+    if unknown := sorted(set(more) - set(_arguments(importer))):
+        raise DataError(f"importer {options.importer!r} knows no {' and no '.join(unknown)}")
     model = importer(options.checkpoint, **more)
     model.save(options.output, overwrite=options.overwrite)
     count = sum(weights.numel() for part in (model.encoder, model.aligner, *model.heads.values())
@@ -78,7 +78,7 @@ def _heads(told: list[str]) -> dict[str, tuple[Path, Path | None]]:
         label, _, files = text.partition("=")
         file, _, stats = files.partition(",")
         if not label or not file or not stats:
-            raise DataError(f"--head is {text!r}: say LABEL=FILE,STATS, the statistics by which its inputs were standardised, "
-                            f"or LABEL=FILE,{PLAIN} if they were not")
+            raise DataError(f"--head is {text!r}: say LABEL=FILE,STATS, the statistics by which its inputs were "
+                            f"standardised, or LABEL=FILE,{PLAIN} if they were not")
         found[label] = Path(file), None if stats == PLAIN else Path(stats)
     return found

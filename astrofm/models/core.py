@@ -17,6 +17,9 @@ from .card import SNR_LIMIT, by_instrument, check_instrument
 from .classes import FALSE_ALARM, Question, class_answers, class_labels
 from .precision import autocast, batch_size, check_device, check_precision, with_int8_layers
 
+#: the one column that encoders see: whether a spectrum was on other pixels before
+RESAMPLED = "resampled"
+
 
 class Core:
     """The parts of a model at work, on one device and in one precision.
@@ -149,7 +152,8 @@ class Core:
     def embed(self, batch: Batch) -> np.ndarray:
         """Give shared embeddings ``(n, dim)``, float32; NaN where no pixel is usable."""
         check_instrument(self.card, self.parts.encoder, batch.instrument, np.asarray(batch.coordinate))
-        size, plain = batch_size(self.device, self.parts.encoder), replace(batch, meta={})
+        size = batch_size(self.device, self.parts.encoder)
+        plain = replace(batch, meta={key: column for key, column in batch.meta.items() if key == RESAMPLED})
         embedding = np.full((len(batch), self.parts.aligner.dim), np.nan, np.float32)
         rows = np.flatnonzero(~np.asarray(batch.mask, bool).all(axis=1)) if plain.value.shape[1] else []
         with autocast(self.precision, self.device, self.parts.encoder):  # once: the weights are rounded at its start

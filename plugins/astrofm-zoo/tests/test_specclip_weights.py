@@ -236,7 +236,7 @@ def test_a_learned_scale_of_the_loss_is_kept_in_the_card(tmp_path):
 def test_an_aligned_checkpoint_without_its_query_says_so(kind, name, tmp_path):
     whole = fakes.checkpoint(kind)
     del whole["state_dict"][f"lamost_lrs_encoder.{name}_attention.query"]
-    with pytest.raises(ModelFileError, match=f"aligned model of SpecCLIP, and lacks lamost_lrs_encoder.{name}_attention.query"):
+    with pytest.raises(ModelFileError, match=f"aligned model of SpecCLIP, and lacks .*[.]{name}_attention.query"):
         import_weights(save(tmp_path, whole))
 
 
