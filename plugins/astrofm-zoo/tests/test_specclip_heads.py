@@ -139,5 +139,21 @@ def test_offline_it_says_what_to_do(monkeypatch):
         raise OSError("no route to host")
 
     monkeypatch.setattr(astropy_data, "download_file", offline)
-    with pytest.raises(ModelFileError, match="if this machine is offline, download it elsewhere"):
+    with pytest.raises(ModelFileError, match="download it elsewhere and say `astrofm import-weights specclip FILE -o MODEL`"):
         astrofm.load_model(f"specclip-pr@0a1b2c#sha256={'0' * 64}")
+    with pytest.raises(ModelFileError, match="specclip_model_base.ckpt cannot be .* And .*specclip_mlp.ckpt cannot be"):
+        astrofm.load_model(f"specclip-base@0a1b2c#sha256={'0' * 64}")
+
+
+def test_a_file_that_is_listed_under_two_names_is_found_under_the_second(hub, monkeypatch):
+    asked, sha256 = hub
+    found = astropy_data.download_file
+
+    def second(address, **more):
+        if address.endswith("specclip_model_base.ckpt"):
+            raise OSError("404")
+        return found(address, **more)
+
+    monkeypatch.setattr(astropy_data, "download_file", second)
+    astrofm.load_model(f"specclip-base@0a1b2c#sha256={sha256}")
+    assert asked == ["https://huggingface.co/astroshawn/SpecCLIP/resolve/0a1b2c/specclip/specclip_mlp.ckpt"]
