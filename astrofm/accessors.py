@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from astropy.table import QTable
 
@@ -46,9 +48,10 @@ class Accessor:
         """Predict labels with errors: a table of one row. See `astrofm.models.Model.predict`."""
         return self._model(model).predict(self._data)
 
-    def classify(self, model: str | Model | None = None, *, coverage: float = 0.9, false_alarm: float = 0.01) -> QTable:
+    def classify(self, model: str | Model | None = None, *, coverage: float = 0.9, false_alarm: float = 0.01,
+                 prior: Mapping[str, float] | None = None) -> QTable:
         """Say which class it is, or may be: a table of one row. See `astrofm.models.Model.classify`."""
-        return self._model(model).classify(self._data, coverage=coverage, false_alarm=false_alarm)
+        return self._model(model).classify(self._data, coverage=coverage, false_alarm=false_alarm, prior=prior)
 
     def embed(self, model: str | Model | None = None) -> np.ndarray:
         """Embed into the shared space: shape ``(d,)``. See `astrofm.models.Model.embed`."""

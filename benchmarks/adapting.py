@@ -89,16 +89,24 @@ def main() -> None:
     options = parser.parse_args()
     begin = time.monotonic()
     options.output.mkdir(parents=True, exist_ok=True)
+
+    def stage(what: str) -> None:
+        print(f"{time.monotonic() - begin:.0f} s: {what}", flush=True)
+
+    stage("reading the stars")
     stars = Stars(options.data, options.specclip / "corpus.npz")
     base = Model.load(options.specclip / "pr" / "model.safetensors")
+    stage(f"seeing {TAUGHT:,} stars by LAMOST")
     taught, labels = seen(stars, TAUGHT, 1, LRS)
     path = options.output / "taught.safetensors"
     if not path.exists():
+        stage("teaching the head on them")
         base.fit(taught, table(labels)[list(LABELS)]).save(path)
     model, own = Model.load(path), _finite(_see(base, taught))
+    stage(f"seeing {TESTED + max(COUNTS):,} stars by DESI")
     test, truth = seen(stars, TESTED, 2, "desi")
     few, given = seen(stars, max(COUNTS), 3, "desi")
-    print(f"{time.monotonic() - begin:.0f} s: taught; scatter (offset) on {TESTED:,} stars seen by DESI", flush=True)
+    stage(f"taught; scatter (offset) on {TESTED:,} stars seen by DESI")
 
     def tell(name: str, found: np.ndarray) -> None:
         good = np.isfinite(found).all(axis=1)

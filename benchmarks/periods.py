@@ -163,8 +163,9 @@ def rates(file: Path, count: int) -> None:
 def main() -> None:
     """Print tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--curves", type=Path)
+    parser.add_argument("folder", type=Path, help="holds S82_RRLyr_table1.tar.gz and S82_RRLyr_table2.dat.gz")
+    parser.add_argument("--curves", type=Path, metavar="FILE", help="measure rates, too: a Parquet file with a star a row, "
+                        "and lists in its columns mjd, mag and magerr")
     parser.add_argument("--stars", type=int, help="only so many RR Lyrae")
     parser.add_argument("--points", type=int, nargs="+", default=[1000, 40, 30, 20, 15, 10])
     parser.add_argument("--workers", type=int, default=1)

@@ -28,12 +28,15 @@ from astrofm.models import Model
 from astrofm.models.attention import peaks
 from astrofm.models.learn import learn
 from astrofm.models.recipe import read_recipe
+from astrofm.registry import get_instrument
 from astrofm.training import ShardedData, ShardWriter
 
 RECIPES = Path(__file__).resolve().parents[1] / "plugins" / "astrofm-zoo" / "recipes"
 BLOCK = 3000
 #: the band that the last stage learns in (Angstrom)
 BAND = (16110.0, 16220.0)
+#: the half that the stage before learns in
+HALF = (15150.0, 16030.0)
 #: scale and zero point of the "real" labels over the models', and their errors
 SCALE = {"teff": (1.01, -70.0, 20.0), "logg": (1.0, 0.05, 0.03), "fe_h": (1.08, 0.06, 0.02), "mg_fe": (0.95, -0.03, 0.02),
          "vmac": (1.0, 0.0, 1.0)}
@@ -71,11 +74,16 @@ def data_set(folder: Path, emulator: Emulator, count: int, seed: int, *, real: b
     return ShardedData.open(folder)
 
 
-def in_band(batch: Batch) -> Batch:
-    """Mask what lies outside the band."""
-    outside = (GRID < BAND[0]) | (GRID > BAND[1])
+def within(batch: Batch, low: float, high: float) -> Batch:
+    """Mask what lies outside a range of wavelengths (Angstrom)."""
+    outside = (GRID < low) | (GRID > high)
     return Batch(batch.instrument, batch.coordinate, np.where(outside, 0, batch.value), np.where(outside, 0, batch.error),
                  batch.mask | outside, meta={"id": batch.meta["id"]})
+
+
+def in_band(batch: Batch) -> Batch:
+    """Mask what lies outside the band of the last stage."""
+    return within(batch, *BAND)
 
 
 def score(model: Model, batch: Batch, name: str) -> str:
@@ -130,6 +138,7 @@ def main() -> None:
     print(f"\n[Fe/H] of 3,000 'real' stars between {BAND[0]:.0f} and {BAND[1]:.0f} Angstrom")
     for name, path in made.items():
         print(f"  {name:26s} {score(Model.load(path), test, 'fe_h')}", flush=True)
+    flagged(made, test, options.data)
     others = stars(emulator, 200, 4_000_000, real=True)
     known = QTable({"fe_h": np.asarray(others.meta["fe_h"]) * u.dex, "fe_h_err": np.full(200, SCALE["fe_h"][2]) * u.dex})
     fitting = Model.load(made["transferred"]).calibrate(in_band(others), known)
@@ -138,6 +147,26 @@ def main() -> None:
     print(f"  {'the mean of the 100':26s} rms {rms(truth - np.mean(few_labels(few))):6.3f}")
     looks(Model.load(made["synthetic"]), emulator, run / "attention.png")
     told("done")
+
+
+def flagged(made: dict[str, Path], test: Batch, data: Path) -> None:
+    """Say how many stars each model flags as unlike those it learned from: 'real' ones like them, and real cool ones."""
+    paths = sorted((data / "apogee" / "aspcap").glob("aspcapStar-*.fits*"))
+    poor = np.asarray(test.meta["fe_h"], float) < POOR
+    cool = list(get_instrument("apogee").read_batches(paths))
+    print("\nflagged as unlike the training set: part of the 3,000 'real' stars (of the iron-poor), and how many of "
+          f"{len(paths)} real ones, nearly all far cooler than any that was learned from")
+    for name, path in made.items():
+        model = Model.load(path)
+        for where, (low, high) in {"whole": (0.0, np.inf), "the second stage's half": HALF, "the last band": BAND}.items():
+            found = strange(model, within(test, low, high))
+            real = sum(strange(model, within(batch, low, high)).sum() for batch in cool)
+            print(f"  {name:26s} {where:24s} {found.mean():.3f} ({found[poor].mean():.3f})   {real}", flush=True)
+
+
+def strange(model: Model, batch: Batch) -> np.ndarray:
+    """Say which stars a model flags as unlike those it learned from."""
+    return np.array(["unlike-training-set" in one for one in model.predict(batch)["flags"]])
 
 
 def looks(model: Model, emulator: Emulator, path: Path) -> None:
@@ -149,17 +178,20 @@ def looks(model: Model, emulator: Emulator, path: Path) -> None:
 
     batch, pixels = stars(emulator, 64, 77, real=False), pixels_of(len(emulator.wavelength))
     slopes = np.abs(emulator.sensitivity(np.stack([batch.meta[name] for name in LABELS], axis=1))).mean(0)
-    print("\nattention, mean of 64 stars, and the size of d flux / d label: correlation over pixels (over 50 pixels)")
+    print("\ncorrelation over pixels (over 50) with d flux / d label, mean of 64 stars: attention; gradient")
     figure, axes = plt.subplots(len(LABELS), figsize=(11, 2 * len(LABELS)), sharex=True, layout="constrained")
     for axis, (k, name) in zip(axes, enumerate(LABELS), strict=True):
-        weight = np.mean([one.flux.value for one in model.attention(batch, name)], axis=0)[pixels]
+        weight, gradient = (np.mean([one.flux.value for one in model.attention(batch, name, how=how)], axis=0)[pixels]
+                            for how in ("attention", "gradient"))
         pair = np.stack([weight, slopes[:, k] / slopes[:, k].mean()])
         fine, coarse = np.corrcoef(pair)[0, 1], np.corrcoef(gaussian_filter1d(pair, 50))[0, 1]
+        by_flux = np.corrcoef(gradient, slopes[:, k])[0, 1]
         smooth = Spectrum(spectral_axis=GRID[pixels] * u.AA, flux=gaussian_filter1d(weight, 5) * u.one,
                           mask=np.zeros(len(weight), bool))
         best = peaks(smooth, 8, apart=8.0)["wavelength"].value
         named = dict.fromkeys(line for line in name_lines(best, within=4.0) if line)
-        print(f"  {name:6s} {fine:.2f} ({coarse:.2f})   strongest near {', '.join(named) or 'no line of the list'}")
+        print(f"  {name:6s} {fine:.2f} ({coarse:.2f})   {by_flux:5.2f}   attention strongest near "
+              f"{', '.join(named) or 'no line of the list'}")
         for row, color, what in ((1, "0.6", "d flux / d label"), (0, "C0", "attention")):
             whole = np.full(len(GRID), np.nan)
             whole[pixels] = pair[row]

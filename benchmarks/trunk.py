@@ -186,6 +186,7 @@ def measure(model: Design | Shipped, tests: Tests, *, views: tuple[str, ...], de
 
 def report(made: dict[str, Design | Shipped], stars: Stars, data: Path, count: int) -> None:
     """Print the tables, of ``count`` stars."""
+    print("\nmaking the stars to measure on, which takes minutes the first time in a folder", flush=True)
     tests = stars.tests(count)
     print(f"\nretrieval among {len(tests['unseen'][1]):,} stars that no design has met; scatter (rms) of labels of library "
           "stars that none has met, and of dwarfs made between others")
@@ -221,11 +222,13 @@ def main() -> None:
     begin, run = time.monotonic(), options.output
     run.mkdir(parents=True, exist_ok=True)
     torch.set_float32_matmul_precision("medium")
+    print("making the stars to learn from, which takes minutes the first time in a folder", flush=True)
     stars = Stars(options.data, run)
     print(f"{time.monotonic() - begin:.0f} s: stars", flush=True)
     # no clipping: the norm of the gradient is of all designs together
     schedule = Schedule(steps=options.steps, learning_rate=2e-3, warmup=min(150, options.steps // 4), final=0.01,
                         optimiser="muon", clip=1e6)
+    print("training; the first line comes after some steps", flush=True)
     made = {name: Design(name, options.seed) for name in options.designs}
     train(nn.ModuleDict({name: design.parts for name, design in made.items()}),
           Losses(made, stars, options.stars, options.seed), schedule, folder=run / "designs",

@@ -1,59 +1,36 @@
 """Tell variable stars apart: real labelled sets in five folds, from set to set, with few labels, and strangers among them.
 
-    python benchmarks/variables.py --data DATA -o RUN --peer [--features] [--model MODEL ...]
+    python benchmarks/variables.py --data DATA -o RUN --peer [--features] [--portable] [--model MODEL ...]
 
 DATA holds ``asas hipparcos-ogle eros``. Each reader (``--peer``, light-curve's hand-crafted features and a Lomb-Scargle
-period; ``--features``, astrofm's own; each ``--model``; and features and model together) turns light curves into numbers,
-and each of ``--classifiers`` learns from these. All rows of a table are measured in the same way on the same stars. Started
-again, it goes on: what stars were read as, and each row, are kept in RUN. The protocols are in docs/variables.rst.
+period; ``--features``, astrofm's own; ``--portable``, those of them that mean the same in every survey; each ``--model``; and
+features and model together) turns light curves into numbers, and each of ``--classifiers`` learns from these. All rows of a
+table are measured in the same way on the same stars. Started again, it goes on: what stars were read as, and each row, are
+kept in RUN. The protocols are in docs/variables.rst.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import permutations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from variables_classes import Tidy, chances, common_classes
+from variables_models import as_it_is, posed
 from variables_readers import Reader, features_reader, joined_reader, model_reader, peer_reader, told_of
+from variables_rows import Rows, file_name, show
 from variables_scores import auroc, confusions, few_of_each, macro_f1, micro_f1, scores, stratified_folds
 from variables_sets import SETS, LabelledSet, in_one_band, same_stars, starembed
+from variables_transfer import transfer_table
 
-from astrofm.data import Batch
+from astrofm import load_model
+from astrofm.data import FEATURES, PORTABLE
 
-PARTS = ("folds", "across", "few", "unlike", "transfer")
-
-
-class Rows:
-    """Rows of tables, each measured once and kept in a file."""
-
-    def __init__(self, file: Path):
-        self.file = file
-        self.known = json.loads(file.read_text()) if file.exists() else {}
-
-    def row(self, *key: Any, make: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
-        """Give a row; measure it if no earlier run has."""
-        name = " | ".join(map(str, key))
-        if name not in self.known:
-            start = time.monotonic()
-            self.known[name] = {**make(), "seconds": round(time.monotonic() - start, 1)}
-            kept = self.file.with_suffix(".part")
-            kept.write_text(json.dumps(self.known, indent=1))
-            kept.replace(self.file)
-        return self.known[name]
-
-
-def show(title: str, row: Mapping[str, Any]) -> None:
-    """Print a row of a table."""
-    numbers = "  ".join(f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items()
-                        if key not in ("confusions", "seconds"))
-    print(f"{title:64s} {numbers}", flush=True)
+PARTS = ("folds", "across", "few", "unlike", "as-is", "transfer", "tuned")
 
 
 def folded(told: np.ndarray, classes: np.ndarray, kind: str, *, repeats: int = 3, folds: int = 5, trees: int = 500) -> dict:
@@ -165,57 +142,13 @@ def nearest(known: np.ndarray, new: np.ndarray, count: int = 5) -> np.ndarray:
     return np.sort(distance, axis=1)[:, :count].mean(1)
 
 
-def transfer(embed: Callable[[Batch], np.ndarray], known: Batch, new: Batch, labels: Sequence[int], kind: str,
-             trees: int = 500) -> list[dict]:
-    """Learn 5, 50, 500 simulated stars a class of one survey by what ``embed(batch) -> (n, d)`` tells, and answer for others.
-
-    Parameters
-    ----------
-    embed : callable
-        Taught on another survey, or on none; the batches hold what no label says.
-    known, new : Batch
-        Simulated stars with ``true_class`` in ``meta``, of one instrument; no star is in both.
-    labels : sequence of int
-        Stars a class.
-    """
-    truth = [np.asarray(batch.meta["true_class"], str) for batch in (known, new)]
-    told, asked, results = embed(known), embed(new), []
-    for count in labels:
-        rows = few_of_each(truth[0], count)
-        names = np.unique(truth[0])
-        answer = chances(kind, told[rows], truth[0][rows], asked, trees=trees, names=names)
-        results.append({"labels": count, **asdict(scores(truth[1], answer, names))})
-    return results
-
-
-def transfer_table(readers: Mapping[str, Reader], rows: Rows, run: Path, options: argparse.Namespace) -> None:
-    """Print what few labels of simulated ZTF and Gaia stars teach; models may come from simulated TESS stars."""
-    from astrofm_sky import observe_variables, variable_stars
-
-    most = max(options.labels)
-    for survey in ("ztf", "gaia-epoch"):
-        drawn = [variable_stars(count, seed=seed, magnitude=(13.0, 17.5), classes=options.simulated)
-                 for count, seed in ((int(1.3 * most * len(options.simulated)), 100), (options.tested, 101))]
-        known, new = (observe_variables(stars, survey, seed=102 + k) for k, stars in enumerate(drawn))
-        for reader, read in readers.items():
-            files = {role: run / "told" / "transfer" / f"{survey}.{role}.{most}.{options.tested}.{file_name(reader)}.npz"
-                     for role in ("known", "new")}
-
-            def embed(batch: Batch, *, read: Reader = read, files: Mapping[str, Path] = files,
-                      known: Batch = known) -> np.ndarray:
-                return told_of(batch, read, files["known" if batch is known else "new"])
-
-            for kind in options.classifiers:
-                found = rows.row("transfer", survey, reader, kind, options.labels, options.tested, options.simulated,
-                                 options.trees, make=lambda e=embed, k=kind, known=known, new=new: {
-                                     "rows": transfer(e, known, new, options.labels, k, options.trees)})
-                for each in found["rows"]:
-                    show(f"simulated {survey}: {reader}, {kind}", each)
-
-
-def file_name(reader: str) -> str:
-    """Give the name that a reader's files have."""
-    return "".join(c if c.isalnum() or c in "-." else "_" for c in reader)
+def as_is_table(name: str, stars: LabelledSet, rows: Rows, options: argparse.Namespace) -> None:
+    """Print what models' own classes are worth on a real set that they have no label of."""
+    truth = common_classes(name, stars.classes)
+    for each in options.model if (truth != "").any() else ():
+        path, _, posing = each.partition("@")
+        show(f"{name}, as it is: {each}", rows.row("as-is", name, each, make=lambda p=path, posing=posing: as_it_is(
+            load_model(p), posed(in_one_band(stars).batch, posing), truth)))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -225,6 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--peer", action="store_true", help="light-curve's features and a Lomb-Scargle period")
     parser.add_argument("--features", action="store_true", help="astrofm's hand-crafted features")
+    parser.add_argument("--portable", action="store_true", help="those of them that mean the same in every survey")
     parser.add_argument("--model", nargs="+", default=[], help="NAME, or NAME@INSTRUMENT:BAND to show it all stars as such")
     parser.add_argument("--sets", nargs="+", choices=SETS, default=["asas", "hipparcos-ogle", "eros"])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
@@ -235,6 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--members", type=int, default=10, help="the second table has classes of at least so many stars")
     parser.add_argument("--shots", type=int, nargs="+", default=[1, 5, 10])
     parser.add_argument("--labels", type=int, nargs="+", default=[5, 50, 500])
+    parser.add_argument("--surveys", nargs="+", default=["ztf", "gaia-epoch"], help="that simulated stars are seen by")
     parser.add_argument("--simulated", nargs="+", help="classes of simulated stars",
                         default=["RRAB", "RRC", "DCEP", "DSCT", "EA", "EW", "M", "SR", "RS", "CONST"])
     parser.add_argument("--tested", type=int, default=1000, help="simulated stars that are answered for")
@@ -243,10 +178,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--class-column", help="column of the classes in --starembed")
     options = parser.parse_args(arguments)
     readers: dict[str, Reader] = {"peer": peer_reader()} if options.peer else {}
-    readers |= {"features": features_reader()} if options.features else {}
+    readers |= {"features": features_reader(tuple(FEATURES))} if options.features else {}
+    readers |= {"portable": features_reader(PORTABLE)} if options.portable else {}
     readers |= {name: model_reader(name) for name in options.model}
-    if options.features:
-        readers |= {f"features+{name}": joined_reader([readers["features"], readers[name]]) for name in options.model}
+    readers |= {f"{own}+{name}": joined_reader([readers[own], readers[name]]) for own in ("features", "portable")
+                if own in readers for name in options.model}
     if not readers:
         raise SystemExit("nothing to measure: say --peer, --features, --model MODEL, or several of them")
     options.output.mkdir(parents=True, exist_ok=True)
@@ -264,6 +200,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sets[name] = stars
         print(f"{time.monotonic() - begin:.0f} s: {name}, {len(stars)} stars of {len(np.unique(stars.classes))} classes",
               flush=True)
+        if "as-is" in options.parts:
+            as_is_table(name, stars, rows, options)
         if not {"folds", "few", "unlike"} & set(options.parts):
             continue
         told = {reader: told_of(stars.batch, read, options.output / "told" / f"{name}{suffix}.{file_name(reader)}.npz")
@@ -283,7 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                                   c=stars.classes: unlike(n, c, k, members=options.members, trees=options.trees)))
     if "across" in options.parts and len(sets) > 1:
         across_table(sets, readers, rows, options.output / f"across{suffix}", options)
-    if "transfer" in options.parts:
+    if {"transfer", "tuned"} & set(options.parts):
         transfer_table(readers, rows, options.output, options)
     print(f"{time.monotonic() - begin:.0f} s in all")
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from variables_models import posed
 from variables_sets import PHOTOMETERS
 
-from astrofm.data import Batch
+from astrofm import load_model
+from astrofm.data import Batch, colour_features, curve_features
+from astrofm.registry import get_instrument
 
 #: from a batch of light curves, and the number of bands that the whole set has, to numbers of shape ``(n, d)``, NaN where
 #: there is no answer; ``d`` depends on the number of bands only
@@ -87,22 +89,13 @@ def peer_reader() -> Reader:
     return read
 
 
-def features_reader() -> Reader:
-    """Read astrofm's own hand-crafted features.
-
-    Raises
-    ------
-    SystemExit
-        This version of astrofm has none.
-    """
-    if find_spec("astrofm.data.features") is None:
-        raise SystemExit("this version of astrofm has no hand-crafted features: leave out --features")
-    from astrofm.data.features import curve_features
-    from astrofm.registry import get_instrument
+def features_reader(names: Sequence[str]) -> Reader:
+    """Read some of astrofm's own hand-crafted features, and those of bands where there are several."""
 
     def read(batch: Batch, bands: int) -> np.ndarray:
         known = PHOTOMETERS[batch.instrument] if batch.instrument in PHOTOMETERS else get_instrument(batch.instrument)
-        columns = curve_features(batch, bands=known.bands if bands > 1 else ())
+        own = known.bands if bands > 1 else ()
+        columns = curve_features(batch, names=[*names, *colour_features(own)], bands=own)
         return np.stack([np.asarray(column, np.float64) for column in columns.values()], axis=1)
 
     return read
@@ -122,22 +115,11 @@ def model_reader(name: str) -> Reader:
     SystemExit
         INSTRUMENT has no such band.
     """
-    from astrofm import load_model
-    from astrofm.registry import get_instrument
-
     path, _, posing = name.partition("@")
     model = load_model(path)
-    instrument, _, band = posing.partition(":")
-    place = 0
-    if posing:
-        bands = get_instrument(instrument).bands
-        if band and band not in bands:
-            raise SystemExit(f"{instrument} has no band {band!r}: say {path}@{instrument}: and one of {', '.join(bands)}")
-        place = bands.index(band) if band else 0
 
     def read(batch: Batch, bands: int) -> np.ndarray:
-        if posing:
-            batch = replace(batch, instrument=instrument, band=np.where(batch.mask, batch.band, place).astype(np.int16))
+        batch = posed(batch, posing)
         told = np.asarray(model.embed(batch), np.float64)
         if not any(label.get("classes") for label in model.about["labels"]):
             return told

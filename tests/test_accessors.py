@@ -60,7 +60,7 @@ def test_a_verb_hands_the_spectrum_to_the_model(verb, options, star):
 def test_classes_are_asked_for_with_a_coverage(star):
     model = Recorder()
     assert star.fm.classify(model, coverage=0.8) == "classify answered"
-    assert model.asked == [("classify", star, {"coverage": 0.8, "false_alarm": 0.01})]
+    assert model.asked == [("classify", star, {"coverage": 0.8, "false_alarm": 0.01, "prior": None})]
 
 
 @pytest.mark.parametrize("name, loaded", [(None, "stellar-tiny"), ("mine.safetensors", "mine.safetensors")])

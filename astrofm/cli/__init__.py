@@ -24,8 +24,8 @@ COMMANDS = {
     "cite": ("listing", "say whom to cite for a model, an instrument or a part"),
     "check": ("checking", "run the conformance suite on an installed instrument or part"),
     "import-weights": ("importing", "make a model file of somebody's published checkpoint"),
-    "sample": ("sampling", "write spectra from files, or simulated ones, as a data set to train on"),
-    "pretrain": ("training", "train an encoder on unlabelled spectra, by a recipe"),
+    "sample": ("sampling", "write spectra or light curves, from files or simulated, as a data set to train on"),
+    "pretrain": ("training", "train an encoder on unlabelled spectra or light curves, by a recipe"),
     "align": ("training", "bring the encoders of instruments into one shared space, by a recipe"),
     "demo": ("demo", "the main job on a simulated night of stars, with pictures"),
 }

@@ -14,11 +14,12 @@ SUFFIXES = (".png", ".pdf", ".svg")
 
 def add_arguments(verb: str, parser: argparse.ArgumentParser) -> None:
     """Add what `run` needs."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="spectrum of a star")
+    parser.add_argument("file", type=Path, metavar="FILE", help="spectrum or light curve of a star")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="PICTURE", help=f"{', '.join(SUFFIXES)}")
     parser.add_argument("-m", "--model", help=f"a name, a file or a pinned address ({TOLD})")
     parser.add_argument("--index", type=Path, help="where neighbours are looked up: `astrofm index` makes it")
-    parser.add_argument("--to", nargs="+", metavar="INSTRUMENT", help="translate to these; to the model's others by default")
+    parser.add_argument("--to", nargs="+", metavar="INSTRUMENT", help="translate spectra to these; to the model's others by "
+                        "default")
     parser.add_argument("--star", type=int, default=1, metavar="N", help="which star of a file of several (%(default)s)")
     parser.add_argument("--overwrite", action="store_true", help="replace a file of that name")
 

@@ -6,11 +6,15 @@ import argparse
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import AstrofmError, UnknownNameError
+
+#: letters of a line of `show`, and of a list or mapping in it that is written out
+WIDTH, LONG = 120, 60
 
 
 def add_arguments(verb: str, parser: argparse.ArgumentParser) -> None:
@@ -32,11 +36,11 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _identify(options: argparse.Namespace) -> int:
-    from ..models.inputs import find_files
     from ..registry import identify
+    from .given import given_files
 
     known = 0
-    for path in find_files(options.files, recursive=options.recursive):
+    for path in given_files(options):
         try:
             print(f"{path}: {identify(path)}")
             known += 1
@@ -75,7 +79,8 @@ def _show(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(card, indent=2, ensure_ascii=False))
         return 0
-    print(f"{card['name']}: {card.get('summary', '')}\n\n{card['notes']}\n")
+    notes = "\n".join(textwrap.fill(line, WIDTH) if len(line) > WIDTH + 10 else line for line in card["notes"].splitlines())
+    print(f"{card['name']}: {card.get('summary', '')}\n\n{notes}\n")
     print("labels")
     for label in card["labels"]:
         print(f"    {label['name']:16s} {label.get('description', '')}; {_span(label)}")
@@ -92,6 +97,7 @@ def _show(options: argparse.Namespace) -> int:
     print(f"errors are scaled by\n{_indented(card.get('calibration', {}))}")
     print(f"made by\n{_indented(card.get('provenance', {}))}")
     print(f"licence {card['license']}\ncite    {card['citation']}")
+    print(f"in full: astrofm show {options.model} --json")
     return 0
 
 
@@ -101,7 +107,7 @@ def _span(label: Mapping[str, Any]) -> str:
     unit = label.get("unit", "")
     if label.get("low") is None or label.get("high") is None:
         return f"in {unit}" if unit else "without unit"
-    return f"trained on {label['low']} to {label['high']} {unit}".rstrip()
+    return f"trained on {label['low']:.6g} to {label['high']:.6g} {unit}".rstrip()
 
 
 def _cite(options: argparse.Namespace) -> int:
@@ -132,17 +138,28 @@ def _card(name: str) -> dict[str, Any]:
     return load_model(name).about if importer else read_card(Path(path))
 
 
-def _factor(entry: Any) -> str:
-    """Write a factor, or what was measured of a class label."""
+def _told(entry: Any, room: int = LONG) -> str:
+    """Write a number or a name; of a list or mapping what it was measured on, or how much is in it."""
+    if isinstance(entry, float):
+        return f"{entry:.2f}"
     if isinstance(entry, Mapping):
-        known = entry.get("sets", {}).get("every", {}).get("stars", entry)
-        return f"(classes of {known} stars, {entry.get('how', 'calibrated')})" if "sets" in entry else str(dict(entry))
-    return f"{entry:.2f}" if isinstance(entry, float) else str(entry)
+        if "sets" in entry:
+            known = entry["sets"].get("every", {}).get("stars", entry)
+            return f"(classes of {known} stars, {entry.get('how', 'calibrated')})"
+        if "name" in entry:  # of a part, with its arguments
+            return str(entry["name"])
+        text = ", ".join(f"{key} {_told(item)}" for key, item in entry.items())
+        return text if len(text) <= room else f"{len(entry)} entries"
+    if isinstance(entry, (list, tuple)):
+        text = ", ".join(map(_told, entry)) or "none"
+        return text if len(text) <= room else f"{len(entry)} entries, {_told(entry[0])} to {_told(entry[-1])}"
+    return str(entry)
 
 
 def _indented(entries: Mapping[str, Any]) -> str:
     lines = []
     for key, item in entries.items():
-        text = "  ".join(f"{k} {_factor(v)}" for k, v in item.items()) if isinstance(item, Mapping) else item
-        lines.append(f"    {key:16s} {text}")
+        text = "  ".join(f"{k} {_told(v)}" for k, v in item.items()) if isinstance(item, Mapping) else _told(item)
+        lines += textwrap.wrap(f"    {key:16s} {text}", WIDTH, subsequent_indent=21 * " ", break_long_words=False,
+                               break_on_hyphens=False)
     return "\n".join(lines) or "    nothing"

@@ -17,6 +17,7 @@ from ..errors import DataError, PluginError, ReadError
 
 if TYPE_CHECKING:
     from ..data import Batch
+    from ..models.inputs import Failure
     from ..training import ShardWriter
 
 #: simulated stars made at a time
@@ -25,7 +26,8 @@ STARS = 1024
 
 def add_arguments(verb: str, parser: argparse.ArgumentParser) -> None:
     """Add what `run` needs."""
-    parser.add_argument("files", nargs="*", metavar="FILES-or-FOLDER", help="spectra, or a folder of them")
+    parser.add_argument("files", nargs="*", metavar="FILES-or-FOLDER", help="spectra or light curves, or "
+                        "folders of them")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="of the data set")
     parser.add_argument("--table", type=Path, help="labels to keep beside the spectra: a row for each id")
     parser.add_argument("--key", default="id", help="column of the table that holds the spectra's ids (%(default)s)")
@@ -47,9 +49,9 @@ def run(options: argparse.Namespace) -> int:
     if options.size < 1 or (options.simulate is not None and (options.simulate < 1 or not options.through)):
         raise DataError("--size and --simulate are 1 or more, and --through names the instruments that see simulated stars")
     if options.files:
-        from ..models.inputs import find_files
+        from .given import given_files
 
-        files = find_files(options.files, recursive=options.recursive)
+        files = given_files(options)
         names = "\n".join(str(path) for path in files)
         source: dict[str, Any] = {"files": len(files), "first": str(files[0]), "table": str(options.table or ""),
                                   "sha256": hashlib.sha256(names.encode()).hexdigest()}
@@ -67,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"\nastrofm: interrupted after {writer.done:,} of {total:,}; run the same command again to go on",
               file=sys.stderr)
         return 130
-    for file, message in failed[:5]:
+    for file, message, _ in failed[:5]:
         print(f"astrofm: left out {file}: {message}", file=sys.stderr)
     if len(failed) > 5:
         print(f"astrofm: left out {len(failed) - 5:,} more", file=sys.stderr)
@@ -82,13 +84,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _write(writer: ShardWriter, pieces: Iterator[tuple[Batch | None, int, bool, list]], size: int, total: int,
-           unit: str) -> list[tuple[str, str]]:
+           unit: str) -> list[Failure]:
     from tqdm import tqdm
 
     from ..training.dataset import join
 
     waiting: dict[tuple, list[Batch]] = {}
-    failed: list[tuple[str, str]] = []
+    failed: list[Failure] = []
     hidden = None if sys.stderr.isatty() or "ASTROFM_PROGRESS" in os.environ else True
     done = writer.done
     with tqdm(total=total, initial=done, unit=unit, disable=hidden, file=sys.stderr) as bar:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def add_arguments(verb: str, parser: argparse.ArgumentParser) -> None:
     """Add what `run` needs."""
-    parser.add_argument("files", nargs="+", metavar="FILES-or-FOLDER", help="spectra, or a folder of them")
+    parser.add_argument("files", nargs="+", metavar="FILES-or-FOLDER", help="spectra or light curves, or folders of them")
     parser.add_argument("-m", "--model", help=f"a name, a file or a pinned address ({TOLD})")
     parser.add_argument("-r", "--recursive", action="store_true", help="files in folders of a folder, too")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
@@ -33,7 +33,7 @@ def add_arguments(verb: str, parser: argparse.ArgumentParser) -> None:
         return
     parser.add_argument("--index", required=True, type=Path, metavar="INDEX", help="that `astrofm index` wrote")
     parser.add_argument("-k", type=int, default=10, help="neighbours of each star (%(default)s)")
-    parser.add_argument("--instrument", help="only spectra of this instrument")
+    parser.add_argument("--instrument", help="only stars that this instrument saw")
     parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="table to write (.ecsv, .fits or .parquet); printed "
                                                                          "without it")
     parser.add_argument("--format", choices=("ecsv", "fits", "parquet"), help="where the suffix of OUT does not say")
@@ -139,8 +139,9 @@ def _embedded(model: Model, options: argparse.Namespace) -> Index:
 
     from ..models import inputs
     from ..search.building import embedded, from_pieces
+    from .given import given_files
 
-    files = inputs.find_files(options.files, recursive=options.recursive)
+    files = given_files(options)
     pieces: list[tuple[inputs.Piece, Any]] = []
     row = 0
     hidden = None if sys.stderr.isatty() or "ASTROFM_PROGRESS" in os.environ else True

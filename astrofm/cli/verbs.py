@@ -39,7 +39,8 @@ class Job:
 
 def add_arguments(verb: str, parser: argparse.ArgumentParser) -> None:
     """Add what `run` needs."""
-    parser.add_argument("files", nargs="+", metavar="FILES-or-FOLDER", help="spectra, or a folder of them")
+    parser.add_argument("files", nargs="+", metavar="FILES-or-FOLDER",
+                        help=f"spectra{' or light curves' * (verb != 'translate')}, or folders of them")
     parser.add_argument("-m", "--model", help=f"a name, a file or a pinned address ({TOLD})")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="OUT", help="the table to write")
     if verb == "translate":
@@ -49,6 +50,8 @@ def add_arguments(verb: str, parser: argparse.ArgumentParser) -> None:
                             help="part of the stars whose class is in their set (%(default)s)")
         parser.add_argument("--false-alarm", type=float, default=0.01, metavar="PART",
                             help="part of the stars of known classes that may be taken for unknown (%(default)s)")
+        parser.add_argument("--prior", nargs="+", type=_part, default=[], metavar="CLASS=PART",
+                            help="what part of these stars is of a class, in place of what the model learned")
     if verb in ("predict", "classify"):
         parser.add_argument("--extras", type=Path, metavar="TABLE", help="what the model's heads read beside the embedding, "
                             "a column each, and the star's id: for models that say so")
@@ -64,12 +67,12 @@ def add_arguments(verb: str, parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do a verb on files; give 0, or 1 where no file could be read."""
-    from ..models.inputs import find_files
+    from .given import given_files
     from .output import Output
 
     if options.size < 1:
         raise DataError(f"--size is {options.size}: say 1 or more stars a batch")
-    files = shard(find_files(options.files, recursive=options.recursive), options.shard)
+    files = shard(given_files(options), options.shard)
     formats = ("fits",) if options.command == "translate" else None
     output = Output(options.output, form=options.format, overwrite=options.overwrite, forms=formats)
     from ..models import load_model
@@ -78,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
     job = make_job(model, options)
     with output.begin(job, files) as part:
         try:
-            _work(part, job, files, options)
+            elsewhere = _work(part, job, files, options)
         except KeyboardInterrupt:
             part.flush()
             print(f"\nastrofm: interrupted; {part.rows:,} rows are kept in {part.folder}. Run the same command "
@@ -88,6 +91,11 @@ def run(options: argparse.Namespace) -> int:
     failed = part.rows - part.read
     print(f"{options.output}: {part.read:,} stars of {len(files):,} files"
           + (f"; {failed:,} rows say in the column 'error' why nothing was read" if failed else ""), file=sys.stderr)
+    if elsewhere:
+        low, high = model.about["wavelengths"]
+        print(f"astrofm: {elsewhere:,} of them have most of their pixels outside {low:.0f}-{high:.0f} Angstrom, where "
+              f"{model.name} was trained: what it says of these means nothing (flag outside-range:wavelength). Choose "
+              "another model with -m: see `astrofm models`", file=sys.stderr)
     if not part.read:
         print(f"astrofm: nothing could be done with any of the files: the column 'error' of {options.output} says why, and "
               "`astrofm identify FILES` whose they are", file=sys.stderr)
@@ -132,14 +140,24 @@ def make_job(model: Model, options: argparse.Namespace) -> Job:
     return _translation(model, options.to, meta, {**asked, "to": options.to})
 
 
+def _part(text: str) -> tuple[str, float]:
+    name, _, part = text.partition("=")
+    try:
+        return name, float(part)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not CLASS=PART, such as CONST=0.95") from error
+
+
 def _classification(model: Model, options: argparse.Namespace) -> tuple[
         tuple[Declared, ...], Callable[[Batch], Mapping[str, Any]], dict[str, str]]:
     """Give the columns of `Model.classify`, what makes them, and what was asked."""
     from ..models.classes import Question, class_columns, class_labels
 
-    question = Question(options.coverage, options.false_alarm)
+    question = Question(options.coverage, options.false_alarm, prior=dict(options.prior))
     columns = class_columns(class_labels(model.about, question), question)
     told = {"coverage": f"{options.coverage:.6g}", "false_alarm": f"{options.false_alarm:.6g}"}
+    if options.prior:
+        told["prior"] = " ".join(f"{name}={part:.6g}" for name, part in options.prior)
     return columns, lambda batch: model.core.classify(batch, question), told
 
 
@@ -198,8 +216,13 @@ def _translation(model: Model, to: str, meta: Mapping[str, str], asked: Mapping[
                {"WAVELENGTH": wavelength})
 
 
-def _work(part: Any, job: Job, files: Sequence[Path], options: argparse.Namespace) -> None:
+def _work(part: Any, job: Job, files: Sequence[Path], options: argparse.Namespace) -> int:
+    """Do the work; say how many stars of this run lie at wavelengths that the model was not trained on."""
     from tqdm import tqdm
+
+    from ..models.answers import ELSEWHERE
+
+    elsewhere = 0
 
     hidden = options.no_progress or (None if sys.stderr.isatty() or "ASTROFM_PROGRESS" in os.environ else True)
     with tqdm(total=len(files), initial=part.files_done, unit="file", disable=hidden, file=sys.stderr) as bar, \
@@ -207,7 +230,9 @@ def _work(part: Any, job: Job, files: Sequence[Path], options: argparse.Namespac
         warnings.simplefilter("once")
         for arrays, files_done, stars_open in _answers(part, job, files, options.size):
             part.add(arrays, files_done, stars_open)
+            elsewhere += int(np.count_nonzero(np.char.find(arrays["flags"].astype(str), ELSEWHERE) >= 0))
             bar.update(files_done - bar.n)
+    return elsewhere
 
 
 def _answers(part: Any, job: Job, files: Sequence[Path],

@@ -153,3 +153,10 @@ FEATURES: Mapping[str, Feature] = {name: Feature(name, unit, text) for name, uni
 PERIODIC = frozenset(name for name, _, _ in _PERIOD)
 #: those that are measured on a grid of days
 SLOW = frozenset(name for name, _, _ in _SLOW)
+#: those that say how often, how long and how deep a star was observed, and in how many bands
+OF_SAMPLING = frozenset({"points_all", "points", "bands", "negative", "median", "mean_error", "median_error", "chi2",
+                         "log_snr", "time_base", "cadence", "longest_gap", "duty_cycle"})
+#: those that mean the same in every survey: not how a star was sampled, nor the strongest wave of each range of periods,
+#: which is the noise's or the window's where the star has none
+PORTABLE = tuple(name for name in FEATURES if name not in OF_SAMPLING and not name.startswith(("wave_", "fast_"))
+                 and not (name.startswith("second_amplitude_") and name[-1].isdigit()))

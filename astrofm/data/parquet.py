@@ -12,6 +12,9 @@ import numpy as np
 
 from ..errors import ReadError
 
+#: what to type where pyarrow is not installed
+INSTALL = "is Parquet, which is read with pyarrow: pip install 'astrofm[parquet]'"
+
 
 @dataclass(frozen=True, eq=False)
 class Ragged:
@@ -54,7 +57,7 @@ def parquet_columns(path: Path, source: Path | bytes, wanted: Collection[str]) -
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise ReadError(f"{path} is Parquet, which is read with pyarrow: pip install 'astrofm[parquet]'") from error
+        raise ReadError(f"{path} {INSTALL}") from error
     try:
         with pyarrow.parquet.ParquetFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
             named = [item.name for item in file.schema_arrow

@@ -56,7 +56,7 @@ def light_curve(table: Any, *, time: str, error: str | u.Quantity, mag: str | No
     Raises
     ------
     DataError
-        A column is missing, or it is not said what the times are.
+        A column is missing, of another length, or holds no numbers; units that do not fit; it is not said what the times are.
 
     Examples
     --------
@@ -67,15 +67,17 @@ def light_curve(table: Any, *, time: str, error: str | u.Quantity, mag: str | No
     (['time', 'mag', 'mag_err', 'band'], 'V1')
     """
     kind, value = _value(table, mag, flux)
-    spread = error if isinstance(error, u.Quantity) else _quantity(_column(table, error, "error"), value.unit)
-    if isinstance(error, u.Quantity):
-        spread = np.broadcast_to(error.to(value.unit).value, value.shape) * value.unit
+    spread = (_one_error(error, value, mag or flux) if isinstance(error, u.Quantity)
+              else _quantity(_column(table, error, "error"), value.unit, error))
     columns: dict[str, Any] = {kind: value, f"{kind}_err": spread}
     if band is not None:
         columns["band"] = np.array(_column(table, band, "band")).astype(str)
     if mask is not None:
         columns["mask"] = np.array(_column(table, mask, "mask")).astype(bool)
-    series = TimeSeries(time=_times(_column(table, time, "time"), time, scale, format, epoch), data=columns)
+    times = _times(_column(table, time, "time"), time, scale, format, epoch)
+    called = {kind: mag or flux, f"{kind}_err": error if isinstance(error, str) else "error", "band": band, "mask": mask}
+    _check_shapes({time: times.shape, **{called[name]: column.shape for name, column in columns.items()}})
+    series = TimeSeries(time=times, data=columns)
     series.meta.update({"id": id} | ({} if instrument is None else {"instrument": instrument}))
     return series
 
@@ -111,6 +113,7 @@ def light_curves(table: Any, *, id: str, **columns: Any) -> list[TimeSeries]:
     keys = keys.astype(str) if keys.dtype.kind == "O" else keys
     named = {name for name in columns.values() if isinstance(name, str) and name in _names(table)}
     plain = {name: _column(table, name, name) for name in named}
+    _check_shapes({id: keys.shape, **{name: np.shape(column) for name, column in plain.items()}})
     _, first, star = np.unique(keys, return_index=True, return_inverse=True)
     order = np.argsort(first[star], kind="stable")
     edges = np.flatnonzero(np.diff(first[star][order])) + 1
@@ -118,38 +121,70 @@ def light_curves(table: Any, *, id: str, **columns: Any) -> list[TimeSeries]:
             for rows in np.split(order, edges) if len(rows)]
 
 
+def _check_shapes(shapes: Mapping[str, tuple[int, ...]]) -> None:
+    if any(len(shape) != 1 for shape in shapes.values()) or len(set(shapes.values())) > 1:
+        told = ", ".join(f"{name!r} {shape[0] if len(shape) == 1 else shape}" for name, shape in shapes.items())
+        raise DataError(f"a table has a row a measurement, and these columns are of different lengths: {told}")
+
+
 def _value(table: Any, mag: str | None, flux: str | None) -> tuple[str, u.Quantity]:
     if (mag is None) == (flux is None):
         raise DataError('say which column holds the brightness: mag="..." or flux="...", one of the two')
     if mag is not None:
-        return "mag", _quantity(_column(table, mag, "mag"), u.mag)
-    return "flux", _quantity(_column(table, flux, "flux"), u.dimensionless_unscaled)
+        return "mag", _quantity(_column(table, mag, "mag"), u.mag, mag)
+    return "flux", _quantity(_column(table, flux, "flux"), u.dimensionless_unscaled, flux)
 
 
-def _quantity(column: Any, unit: u.UnitBase) -> u.Quantity:
+def _one_error(error: u.Quantity, value: u.Quantity, name: str) -> u.Quantity:
+    """Give the one error of all points, in the unit of the values."""
+    try:
+        return np.broadcast_to(error.to_value(value.unit), value.shape) * value.unit
+    except u.UnitConversionError as cause:
+        own, unit = value.unit.to_string() or "no unit", error.unit.to_string()
+        raise DataError(f"error is in {unit or 'no unit'}, and column {name!r} in {own}: give the column a unit, as "
+                        f"table[{name!r}] * u.Unit({unit!r}), or the error in the column's") from cause
+    except ValueError as cause:
+        raise DataError(f"error is of shape {error.shape}: give one number with a unit, or the name of a column") from cause
+
+
+def _quantity(column: Any, unit: u.UnitBase, name: str) -> u.Quantity:
     """Make a Quantity of a column, in its own unit where it has one; NaN where it is masked."""
     own = getattr(column, "unit", None) or unit
     mask = getattr(column, "mask", None)
     bare = getattr(column, "unmasked", column)
     bare = np.ma.getdata(bare) if isinstance(bare, np.ma.MaskedArray) else getattr(bare, "value", bare)
-    values = np.array(bare, np.float64)
+    try:
+        values = np.array(bare, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"column {name!r} holds something else than numbers, such as {_odd(bare)!r}: leave those rows "
+                        "out, or make them NaN") from error
     if mask is not None and np.any(mask):
         values[np.broadcast_to(mask, values.shape)] = np.nan
     return u.Quantity(values, own)
+
+
+def _odd(column: Any) -> Any:
+    """Find the first cell that is no number."""
+    for cell in np.ravel(np.asarray(column, dtype=object)).tolist():
+        try:
+            float(cell)
+        except (TypeError, ValueError):
+            return cell
+    return column
 
 
 def _times(column: Any, name: str, scale: str | None, format: str | None, epoch: Time | None) -> Time:
     if isinstance(column, Time):
         return column
     if epoch is not None:
-        days = _blank(_quantity(column, u.day).to_value(u.day))
+        days = _blank(_quantity(column, u.day, name).to_value(u.day))
         return Time(np.full(days.shape, epoch.jd1), days + epoch.jd2, format="jd", scale=epoch.scale)
     if scale is None or format is None:
         raise DataError(f'column {name!r} holds plain numbers: say what they are, for example format="mjd", scale="utc", or '
                         'epoch=Time(2457000, format="jd", scale="tdb") for days since one')
     numbers = np.asarray(column)
     if numbers.dtype.kind in "biuf":
-        numbers = _blank(_quantity(column, u.dimensionless_unscaled).value)
+        numbers = _blank(_quantity(column, u.dimensionless_unscaled, name).value)
     try:
         return Time(numbers, format=format, scale=scale)
     except (ValueError, ScaleValueError) as error:

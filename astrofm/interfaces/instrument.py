@@ -146,6 +146,8 @@ class SpectrumInstrument(Instrument):
     calibration: str = "relative"
     #: line-spread function, where it is known
     line_spread: LineSpread | None = None
+    #: what puts arrays of the survey's pixels on the grid, where the plugin has such a function; for messages
+    from_arrays: str = ""
     #: header of the example
     example_header: Mapping[str, Any] = {}
 

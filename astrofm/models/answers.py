@@ -18,6 +18,8 @@ from .conformal import calibrated, chosen
 from .inputs import Piece
 
 NOT_READ, NO_PIXEL, UNLIKE, LOW_SNR = "not-read", "no-usable-pixel", "unlike-training-set", "low-snr"
+#: flag of a star whose median flux is zero or below: its magnitudes are counted from its median error
+NEGATIVE = "negative-flux"
 #: flag of a spectrum most of whose pixels lie at wavelengths that the model was not trained on
 ELSEWHERE = "outside-range:wavelength"
 #: a class label of at most this many classes has a column of probabilities for each
@@ -99,8 +101,9 @@ def fill(columns: Iterable[Declared], n: int,
         if not piece.failed:
             continue
         rows = np.fromiter(piece.failed, int, len(piece.failed))
-        told = np.array([(file, " ".join(message.split())) for file, message in piece.failed.values()], dtype=str)
-        for name, texts in (("file", told[:, 0]), ("error", told[:, 1]), ("flags", np.full(len(rows), NOT_READ))):
+        told = np.array([(one.file, " ".join(one.message.split()), one.id) for one in piece.failed.values()], dtype=str)
+        for name, texts in (("id", told[:, 2]), ("file", told[:, 0]), ("error", told[:, 1]),
+                            ("flags", np.full(len(rows), NOT_READ))):
             if name in arrays and arrays[name].dtype.kind == "U":
                 arrays[name] = _put(arrays[name], rows, texts)
     return arrays
@@ -206,5 +209,6 @@ def join_flags(card: Mapping[str, Any], instrument: str, star: dict[str, Any], f
     """Give the ``flags`` column of a batch."""
     limit = by_instrument(card.get("snr_limit"), instrument, snr_limit)
     with np.errstate(invalid="ignore"):
-        low = star["snr"] < limit
-    return names_of({NO_PIXEL: star[NO_PIXEL], **flags, LOW_SNR: low & ~star[NO_PIXEL]}, len(low))
+        low, negative = star["snr"] < limit, star["snr"] <= 0
+    seen = ~star[NO_PIXEL]
+    return names_of({NO_PIXEL: ~seen, **flags, NEGATIVE: negative & seen, LOW_SNR: low & seen}, len(low))

@@ -31,7 +31,7 @@ def attention(model: Model, data: Any, label: str, how: str) -> list[Spectrum]:
     maps: dict[int, Spectrum] = {}
     for piece in inputs.gather(data):
         if piece.batch is None or piece.failed:
-            file, message = next(iter(piece.failed.values()))
+            file, message, _ = next(iter(piece.failed.values()))
             raise DataError(f"{file or 'a star'} can't be read: {message}")
         weights, wavelength, present = of_batch(model, piece.batch, place, how)
         ids = piece.batch.meta.get("id", [""] * len(weights))
@@ -55,7 +55,8 @@ def of_batch(model: Model, batch: Batch, place: int, how: str) -> tuple[np.ndarr
     encoder, size = model.encoder, model.encoder.cpu_batch
     found = []
     for start in range(0, len(batch), size):
-        value, wavelength, present = encoder.tokens(batch[start: start + size].tensors(model.device))
+        some = batch[start: start + size].tensors(model.device)
+        value, wavelength, present = encoder.tokens(some)
         passes = max(1, -(-int(present.sum(dim=1).max()) // encoder.context))
         rank = present.cumsum(dim=1) - 1
         total = torch.zeros_like(value)
@@ -63,6 +64,8 @@ def of_batch(model: Model, batch: Batch, place: int, how: str) -> tuple[np.ndarr
             index, chosen = choose(present & (rank % passes == k), min(encoder.context, present.shape[1]))
             part = _of_tokens(model, value.gather(1, index), wavelength[index], chosen, place, how)
             total.scatter_add_(1, index, torch.where(chosen, part, 0.0))
+        if how == "gradient":  # by the flux, not by what is left of it when centre and spread are taken off
+            total = total / encoder.columns(some.coordinate)[2]
         mean = total.sum(dim=1, keepdim=True) / present.sum(dim=1, keepdim=True).clamp_min(1)
         found.append(((total / mean.clamp_min(1e-30)).cpu().numpy(), present.cpu().numpy()))
     return np.concatenate([w for w, _ in found]), wavelength.cpu().numpy(), np.concatenate([p for _, p in found])

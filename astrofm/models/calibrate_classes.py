@@ -11,7 +11,8 @@ import numpy as np
 from ..data import Batch
 from ..errors import DataError
 from . import answers, conformal, inputs
-from .classifiers import FOLDS, folds_of, measured
+from .class_stars import FOLDS, folds_of
+from .classifiers import measured
 from .extras import Given
 from .familiarity import ClassDistance
 from .labels import ClassColumn

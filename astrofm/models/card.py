@@ -103,9 +103,20 @@ def check_instrument(card: Mapping[str, Any], encoder: Any, instrument: str, coo
                         "another model, see `astrofm models`")
     grid = card["instruments"].get(instrument, {}).get("grid")
     if grid and coordinate.ndim == 1 and describe_grid(coordinate) != grid:
-        raise DataError(f"{instrument!r} is sampled at {len(coordinate)} wavelengths, {coordinate[0]:.1f}-"
+        raise DataError(f"the batch of {instrument!r} has {len(coordinate)} wavelengths, {coordinate[0]:.1f}-"
                         f"{coordinate[-1]:.1f} Angstrom, and model {card['name']!r} was trained on {grid['n']}, "
-                        f"{grid['start']:.1f}-{grid['stop']:.1f}: is another version of the plugin installed?")
+                        f"{grid['start']:.1f}-{grid['stop']:.1f}: {_how_to_get(instrument, grid)}")
+
+
+def _how_to_get(name: str, grid: Mapping[str, Any]) -> str:
+    """Say how a batch gets on the grid that a model was trained on."""
+    from ..registry import cards, get_instrument
+
+    instrument = get_instrument(name) if name in cards("instruments") else None
+    if instrument is None or describe_grid(instrument.wavelength()) != grid:
+        return "is another version of the plugin installed?"
+    arrays = f", or put the arrays on them by {instrument.from_arrays}" if instrument.from_arrays else ""
+    return f"hand over files or Spectrum objects, which are sampled at these{arrays}"
 
 
 def by_instrument(entry: Any, instrument: str, default: Any) -> Any:

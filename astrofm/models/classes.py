@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from ..interfaces.head import above
+from ..interfaces.head import Head, above
 from . import conformal
 from .answers import FIRST, LAST, Declared
+from .priors import reweighed
 
 #: the class of a star unlike those of all classes
 UNKNOWN = "unknown"
@@ -28,6 +29,7 @@ class Question:
     coverage: float = 0.9
     false_alarm: float = FALSE_ALARM
     parents: Mapping[str, str] = field(default_factory=dict)
+    prior: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self):
         if not 0 < self.coverage < 1:
@@ -110,7 +112,7 @@ def class_columns(labels: Sequence[Mapping[str, Any]], question: Question) -> tu
     return (*columns, *LAST)
 
 
-def class_answers(card: Mapping[str, Any], label: Mapping[str, Any], instrument: str, probability: np.ndarray,
+def class_answers(card: Mapping[str, Any], label: Mapping[str, Any], head: Head, instrument: str, probability: np.ndarray,
                   p_value: np.ndarray, usable: np.ndarray, question: Question) -> dict[str, np.ndarray]:
     """Give the columns of one class label for the stars of a batch.
 
@@ -118,6 +120,8 @@ def class_answers(card: Mapping[str, Any], label: Mapping[str, Any], instrument:
     ----------
     card, label : mapping
         The model's and the label's.
+    head : Head
+        What read it.
     instrument : str
     probability : ndarray, shape ``(n, k)``
         Calibrated.
@@ -129,6 +133,9 @@ def class_answers(card: Mapping[str, Any], label: Mapping[str, Any], instrument:
     """
     name, classes, n = label["name"], np.array(label["classes"]), len(probability)
     known, every = np.where(usable[:, None], np.nan_to_num(probability), 0.0), np.arange(n)
+    inside = _sets(card, instrument, name, known, label["classes"], question.coverage)
+    if question.prior:
+        known = reweighed(known, head, label, question.prior)
     best = np.where(usable, conformal.chosen(label, known), 0)
     stranger = usable & (p_value < question.false_alarm)
     plain = usable & ~stranger
@@ -146,7 +153,6 @@ def class_answers(card: Mapping[str, Any], label: Mapping[str, Any], instrument:
         values[one] = np.where(there, parent[best], "")
         values[f"{one}_probability"] = np.where(there, (known * below[best]).sum(axis=1), np.nan)
     order = np.argsort(-known, axis=1, kind="stable")
-    inside = _sets(card, instrument, name, known, label["classes"], question.coverage)
     inside[every, best], inside[every, order[:, 0]] = True, True
     inside &= usable[:, None]
     values[f"{name}_set"] = _joined(classes, inside, order)

@@ -65,7 +65,8 @@ class Core:
                 continue
             probability = conformal.calibrated(self.card, batch.instrument, name, read[f"{name}_probability"])
             usable = np.isfinite(embedding).all(axis=1) & np.isfinite(probability).all(axis=1)
-            values |= class_answers(self.card, label, batch.instrument, probability, p_values[name], usable, question)
+            head = next(head for head in self.parts.heads.values() if name in {one.name for one in head.labels})
+            values |= class_answers(self.card, label, head, batch.instrument, probability, p_values[name], usable, question)
             if not conformal.calibration_of(self.card, batch.instrument, name):
                 flags[f"uncalibrated:{name}"] = usable
         return {**star, **values, "flags": self.flags(batch, star, embedding, flags)}

@@ -78,6 +78,10 @@ class Given:
         wanted = [extra for head in parts.heads.values() for extra in head.extras if not extra.measured]
         if not wanted:
             raise DataError("this model reads nothing beside its embedding: leave `extras` out")
+        if not isinstance(table, (Table, Mapping)) and not hasattr(table, "columns"):
+            names = ", ".join(extra.name for extra in wanted)
+            raise DataError(f"extras are a table or a mapping of columns with names, got {type(table).__name__}: say "
+                            f"extras={{{wanted[0].name!r}: numbers}}; the model reads {names}")
         columns = {name: table[name] for name in (table.colnames if isinstance(table, Table) else table)}
         ids = columns.pop("id", None)
         self.columns = {}

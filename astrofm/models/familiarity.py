@@ -46,15 +46,19 @@ class Familiarity(nn.Module):
         self.register_buffer("threshold", torch.tensor(float("inf")))
 
     @classmethod
-    def fit(cls, embeddings: np.ndarray, *, quantile: float = 0.995, ridge: float = 1e-3) -> Familiarity:
+    def fit(cls, embeddings: np.ndarray, *, kept: np.ndarray | None = None, quantile: float = 0.995,
+            ridge: float = 1e-3) -> Familiarity:
         """Learn the training set's mean, covariance and threshold.
 
         Parameters
         ----------
         embeddings : ndarray, shape ``(n, dim)``
             Of training stars; rows that are not finite are left out. ``n`` must exceed ``dim``.
+        kept : ndarray, shape ``(m, dim)``, optional
+            Of stars like them, on which the threshold is set: those of the covariance lie too near where they are few.
+            Themselves, by default.
         quantile : float
-            Part of the training stars that lie within the threshold.
+            Part of these stars that lie within the threshold.
         ridge : float
             Variance added to every direction, as a fraction of the mean variance.
         """
@@ -69,7 +73,8 @@ class Familiarity(nn.Module):
         made = cls(dim)
         made.mean.copy_(torch.from_numpy(mean))
         made.whitening.copy_(torch.from_numpy(vectors / np.sqrt(values)))
-        made.threshold.fill_(float(np.quantile(made.distance(embeddings), quantile)))
+        found = made.distance(embeddings if kept is None else kept)
+        made.threshold.fill_(float(np.quantile(found[np.isfinite(found)], quantile)))
         return made
 
     def distance(self, embeddings: np.ndarray | torch.Tensor) -> np.ndarray:

@@ -7,45 +7,29 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from astropy.table import Table
 
 from ..errors import DataError
 from ..interfaces.head import Head
-from ..training import label_loss, part_of
+from ..training import part_of
+from .adapted import Adapted, How, adapt_classes, adapt_numbers
 from .classifiers import learn_classes
 from .familiarity import ClassDistance
 from .labels import ClassColumn, describe_labels, split_labels
 from .learned import gather
-from .probe import probe
+from .numbers import Known, learn_numbers, probe_numbers
 
 if TYPE_CHECKING:
     from .model import Model
 
 #: ways to learn labels
 METHODS = ("head", "probe", "lora", "full", "forest")
-#: those that learn classes
-OF_CLASSES = ("head", "probe", "forest")
+#: those that change the weights under the head
+ADAPTING = ("lora", "full")
 #: kinds of heads and what they are called in a model
 HEADS = ("gaussian", "posterior")
 #: part of the stars that is kept to stop in time and to calibrate errors
 KEPT = 0.2
-#: batch, highest learning rate, and epochs' worth of steps without progress before it stops
-BATCH, RATE, PATIENCE = 256, 2e-3, 20
-
-
-@dataclass(frozen=True, eq=False)
-class Known:
-    """What is known of the stars: how heads are built, labels and errors ``(n, k)``, and who can be learned from ``(n,)``."""
-
-    told: Sequence[Mapping[str, Any]]
-    values: np.ndarray
-    errors: np.ndarray
-    usable: np.ndarray
-
-    def tensors(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """Give labels and errors of some stars."""
-        return torch.from_numpy(self.values[rows]).float(), torch.from_numpy(self.errors[rows]).float()
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +42,9 @@ class Made:
 
 
 def fit(model: Model, data: Any, labels: Table, *, method: str, head: str, places: Sequence[str], rank: int, alpha: float,
-        stars: Sequence[Any] | None, keep: Sequence[str], seed: int, progress: Callable[[str], None] | None, extras: Any,
-        parents: Mapping[str, str] | None, prior: str | Mapping[str, float], smoothing: float) -> Model:
+        rates: Sequence[float] | None, stars: Sequence[Any] | None, keep: Sequence[str], seed: int,
+        progress: Callable[[str], None] | None, extras: Any, parents: Mapping[str, str] | None,
+        prior: str | Mapping[str, float], smoothing: float) -> Model:
     """Make a model that has learned labels; see `Model.fit`."""
     if method not in METHODS:
         raise DataError(f"method is one of {', '.join(METHODS)}, not {method!r}")
@@ -83,6 +68,12 @@ def fit(model: Model, data: Any, labels: Table, *, method: str, head: str, place
     if stars is not None and len(stars) != len(labels):
         raise DataError(f"stars names {len(stars)} stars, there are {len(labels)} spectra")
     about = {"method": method, **({"head": head} if method == "head" else {}), "spectra": len(labels)}
+    how = How(method, places, rank, alpha, rates, seed, progress)
+    if columns and method in ADAPTING:
+        adapted = adapt_classes(model, data, given, columns[0], how, smoothing=smoothing, parents=parents, prior=prior,
+                                keys=stars)
+        more = {"prior": prior if isinstance(prior, str) else dict(prior), "extras": [one.name for one in given.extras]}
+        return _with_weights(model, adapted, keep=keep, about={**how.about, "spectra": len(labels), **more})
     learned = {column.name: learn_classes(given, column, method=method, parents=parents, prior=prior, smoothing=smoothing,
                                           stars=stars, seed=seed, progress=progress) for column in columns}
     made = [Made({name: one.head for name, one in learned.items()}, {name: one.calibration for name, one in learned.items()},
@@ -98,21 +89,22 @@ def fit(model: Model, data: Any, labels: Table, *, method: str, head: str, place
     if known.usable.sum() < 20:
         raise DataError(f"{known.usable.sum()} stars have an embedding and labels: 20 are the least to learn from")
     if method == "probe":
-        part, factors = _probed(embedding, known)
+        part, factors = probe_numbers(embedding, known)
         return _with_heads(model, [*made, Made({"fitted": part}, factors)], keep=keep, about=about)
     kept = _kept(stars, len(values), known.usable, seed)
     if method == "head":
-        part, factors = _headed(model, embedding, known, kept, head, seed, progress)
+        part, factors = learn_numbers(model, embedding, known, kept, head, seed, progress)
         return _with_heads(model, [*made, Made({"fitted": part}, factors)], keep=keep, about=about)
-    return _adapted(model, data, embedding, known, kept, method, places, rank, alpha, seed, progress, keep)
+    return _with_weights(model, adapt_numbers(model, data, embedding, known, kept, how), keep=keep,
+                         about={**how.about, "spectra": len(values)})
 
 
 def _check_classes(columns: Sequence[ClassColumn], numbers: Table, method: str, extras: Any, parents: Any, prior: Any,
                    smoothing: float) -> None:
     """Check that what is asked of classes is asked where there are some."""
-    if columns and method not in OF_CLASSES:
-        raise DataError(f"label {columns[0].name!r} is a class, and method {method!r} learns numbers: classes are learned by "
-                        f"{', '.join(OF_CLASSES)}")
+    if columns and method in ADAPTING and len(columns) + len(numbers.colnames) > 1:
+        raise DataError(f"method {method!r} learns one column of classes, or numbers: choose {columns[0].name!r} alone with "
+                        "table[[...]], or method=\"head\" for all")
     if method == "forest" and numbers.colnames:
         raise DataError(f"a forest learns classes, and label {numbers.colnames[0]!r} is none: choose columns with "
                         "table[[...]], or method=\"head\" for both")
@@ -124,49 +116,12 @@ def _check_classes(columns: Sequence[ClassColumn], numbers: Table, method: str, 
         raise DataError(f"smoothing is {smoothing}: give a part of the probability, from 0 to below 1")
 
 
-def _probed(embedding: np.ndarray, known: Known) -> tuple[Head, dict[str, float]]:
-    rows = known.usable
-    part, off = probe(embedding[rows], known.told, known.values[rows], known.errors[rows])
-    return part, {label.name: _quantile(np.abs(off[:, k])[np.isfinite(off[:, k])]) for k, label in enumerate(part.labels)}
-
-
-def _headed(model: Model, embedding: np.ndarray, known: Known, kept: np.ndarray, head: str, seed: int,
-            progress: Callable[[str], None] | None) -> tuple[Head, dict[str, float]]:
-    from ..registry import get_part
-
-    torch.manual_seed(seed)
-    part = get_part("heads", head)(dim=model.dim, labels=known.told, **({"hidden": 128} if head == "gaussian" else {}))
-    part = _train(part, embedding, known, known.usable & ~kept, known.usable & kept, seed, progress)
-    return part, _factors(part, embedding[known.usable & kept], known.values[known.usable & kept])
-
-
-def _adapted(model: Model, data: Any, embedding: np.ndarray, known: Known, kept: np.ndarray, method: str,
-             places: Sequence[str], rank: int, alpha: float, seed: int, progress: Callable[[str], None] | None,
-             keep: Sequence[str]) -> Model:
-    from .adapt import Stars, adapt
-
-    own, other = np.flatnonzero(known.usable & ~kept), np.flatnonzero(known.usable & kept)
-    names = [label["name"] for label in known.told]
-    name = next((name for name, part in model.heads.items()
-                 if {label.name for label in part.labels} >= set(names) and hasattr(part, "standardised")), None)
-    if name is None:
-        head, _ = _headed(model, embedding, known, kept, "gaussian", seed, None)
-    else:
-        head = model.heads[name]
-    order = [names.index(label.name) if label.name in names else -1 for label in head.labels]
-    values, errors = (np.stack([array[:, k] if k >= 0 else np.full(len(array), np.nan) for k in order], axis=1)
-                      for array in (known.values, known.errors))
-    stars = Stars.gather(data, values, errors)
-    parts, adapters = adapt(model, head, stars, own, other, method=method, places=places, rank=rank, alpha=alpha, seed=seed,
-                            progress=progress)
-    about = {"method": method, "places": list(places), "spectra": len(values), "heads": [name or "fitted"]}
-    about |= {"rank": rank, "alpha": alpha} if method == "lora" else {}
-    fitted = _with_heads(model, [Made({name or "fitted": parts["head"]}, {})], keep=keep, about=about, parts=parts)
-    pieces = stars.pieces(other)
-    found = np.concatenate([fitted.core.embed(batch) for batch, _ in pieces])
-    factors = _factors(parts["head"].cpu(), found, values[np.concatenate([rows for _, rows in pieces])])
-    fitted = _with_heads(model, [Made({name or "fitted": parts["head"]}, factors)], keep=keep, about=about, parts=parts)
-    fitted.adapters = adapters
+def _with_weights(model: Model, adapted: Adapted, *, keep: Sequence[str], about: Mapping[str, Any]) -> Model:
+    """Make a model of adapted parts."""
+    made = Made({adapted.name: adapted.parts["head"]}, adapted.calibration, adapted.distances)
+    fitted = _with_heads(model, [made], keep=keep, about={**about, "heads": [adapted.name], **adapted.about},
+                         parts=adapted.parts)
+    fitted.adapters = adapted.adapters
     return fitted
 
 
@@ -204,75 +159,3 @@ def _kept(stars: Sequence[Any] | None, n: int, usable: np.ndarray, seed: int) ->
     if (kept & usable).sum() < 4 or (~kept & usable).sum() < 4:
         raise DataError("too few different stars to keep some of them for calibration")
     return kept
-
-
-def _train(part: Head, embedding: np.ndarray, known: Known, own: np.ndarray, kept: np.ndarray, seed: int,
-           progress: Callable[[str], None] | None) -> Head:
-    given, truth, error = torch.from_numpy(embedding[own]), *known.tensors(own)
-    other, wanted = torch.from_numpy(embedding[kept]), known.tensors(kept)
-    generator = torch.Generator().manual_seed(seed)
-    _standardise_input(part, given)
-    optimiser = torch.optim.AdamW(part.parameters(), RATE, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.5, patience=6)
-    best, state, stale, round_ = np.inf, None, 0, 0
-    steps = max(10, -(-len(given) // BATCH))
-    while stale < PATIENCE and round_ < 200:
-        part.train()
-        for _ in range(steps):
-            rows = torch.randint(len(given), (min(BATCH, len(given)),), generator=generator)
-            optimiser.zero_grad()
-            _score(part, given[rows], truth[rows], error[rows]).backward()
-            torch.nn.utils.clip_grad_norm_(part.parameters(), 5.0)
-            optimiser.step()
-        part.eval()
-        with torch.no_grad():
-            score = float(_score(part, other, *wanted, beta=0.0))
-        schedule.step(score)
-        stale = stale + 1 if not score < best - 1e-4 else 0
-        if score < best:
-            best, state = score, {name: tensor.clone() for name, tensor in part.state_dict().items()}
-        round_ += 1
-        if progress and round_ % 10 == 0:
-            progress(f"round {round_}: {score:.3f} on kept stars, best {best:.3f}")
-    if state is None:
-        raise DataError("the head did not learn anything finite: are labels or embeddings out of range?")
-    part.load_state_dict(state)
-    return part.eval()
-
-
-def _standardise_input(part: Head, embedding: torch.Tensor) -> None:
-    """Let the first layer see embeddings of mean 0 and deviation 1, whatever their scale."""
-    first = next((layer for layer in part.modules() if isinstance(layer, torch.nn.Linear)), None)
-    if first is None or first.in_features != embedding.shape[1]:
-        return
-    with torch.no_grad():
-        spread = embedding.std(0)
-        spread = torch.where(spread > 1e-6 * spread.max().clamp_min(1e-30), spread, torch.inf)
-        first.weight /= spread
-        first.bias -= first.weight @ embedding.mean(0)
-
-
-def _score(part: Head, embedding: torch.Tensor, truth: torch.Tensor, error: torch.Tensor, *,
-           beta: float = 0.5) -> torch.Tensor:
-    if hasattr(part, "log_density"):
-        return -part.log_density(embedding, truth).mean()
-    return label_loss(*part.standardised(embedding), part.standardise(truth), beta=beta,
-                      error=part.scale.standardise_error(truth, error))
-
-
-def _factors(part: Head, embedding: np.ndarray, values: np.ndarray) -> dict[str, float]:
-    """Give the quantile of errors over predicted errors (Vovk et al. 2005; Lei et al. 2018, JASA 113, 1094)."""
-    with torch.inference_mode():
-        read: Mapping[str, torch.Tensor] = part.read(torch.from_numpy(embedding))
-    factors = {}
-    for k, label in enumerate(part.labels):
-        known = np.isfinite(values[:, k])
-        off = np.abs(read[label.name].numpy() - values[:, k])[known] / read[f"{label.name}_err"].numpy()[known]
-        factors[label.name] = _quantile(off)
-    return factors
-
-
-def _quantile(off: np.ndarray) -> float:
-    """Give by what errors must be multiplied so that 68.27 % of new stars lie within them."""
-    rank = min(1.0, 0.6827 * (1 + 1 / max(1, len(off))))
-    return float(np.quantile(off, rank, method="higher")) if len(off) else 1.0

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,14 @@ from ..errors import AstrofmError, DataError, ReadError
 
 #: files identified at a time
 WINDOW = 1024
+
+
+class Failure(NamedTuple):
+    """Why there is nothing in a row: the file it is of and the star's id, where they are known."""
+
+    file: str
+    message: str
+    id: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +35,8 @@ class Piece:
         None where nothing in this stretch could be read.
     rows : ndarray of int, shape ``(n,)``
         Row of each star of the batch in this stretch (or, from `gather`, in the whole input).
-    failed : mapping of int to (str, str)
-        File and message of each other row.
+    failed : mapping of int to Failure
+        Of each other row.
     files_done : int
         Input files that have ended; only from `stream`.
     stars_open : int
@@ -37,7 +45,7 @@ class Piece:
 
     batch: Batch | None
     rows: np.ndarray
-    failed: Mapping[int, tuple[str, str]] = field(default_factory=dict)
+    failed: Mapping[int, Failure] = field(default_factory=dict)
     files_done: int = 0
     stars_open: int = 0
 
@@ -104,7 +112,7 @@ def gather(data: Any) -> Iterator[Piece]:
     start = 0
     for kind, items in _runs([data] if is_path(data) else list(data), _kind):
         if kind == "star":
-            yield from _place([_sample_or_message(item) for item in items], start)
+            yield from _place([_sample_or_failure(item) for item in items], start)
             start += len(items)
             continue
         if kind == "batch":
@@ -142,8 +150,9 @@ def attempt(piece: Piece, verb: Callable[[Batch], Any], *, raising: bool = False
     except DataError as error:
         if raising:
             raise
-        names = piece.batch.meta.get("file", [""] * len(piece.batch))
-        failed = {int(row): (str(name or ""), str(error)) for row, name in zip(piece.rows, names, strict=True)}
+        files, ids = (piece.batch.meta.get(name, [""] * len(piece.batch)) for name in ("file", "id"))
+        failed = {int(row): Failure(_known(file), str(error), _known(one))
+                  for row, file, one in zip(piece.rows, files, ids, strict=True)}
         return replace(piece, batch=None, rows=np.zeros(0, int), failed={**piece.failed, **failed}), {}
 
 
@@ -160,14 +169,20 @@ def _kind(item: Any) -> str:
     return "file" if is_path(item) else "batch" if isinstance(item, Batch) else "star"
 
 
-def _sample_or_message(item: Any) -> Sample | tuple[str, str]:
+def _sample_or_failure(item: Any) -> Sample | Failure:
     try:
         return to_sample(item)
     except AstrofmError as error:
-        return "", str(error)
+        meta = getattr(item, "meta", None)
+        meta = meta if isinstance(meta, Mapping) else {}
+        return Failure(_known(meta.get("file")), str(error), _known(meta.get("id")))
 
 
-def _place(samples: Sequence[Sample | tuple[str, str]], start: int) -> Iterator[Piece]:
+def _known(name: Any) -> str:
+    return "" if name is None else str(name)
+
+
+def _place(samples: Sequence[Sample | Failure], start: int) -> Iterator[Piece]:
     groups: dict[tuple, list[int]] = {}
     for row, item in enumerate(samples):
         if isinstance(item, Sample):
@@ -223,7 +238,7 @@ def _stream_window(paths: list[Path], size: int, done: int) -> Iterator[Piece]:
         if name:
             yield from _stream_run(name, run, size, done + places[0])
         else:
-            failed = {row: (str(paths[place]), names[place][1]) for row, place in enumerate(places)}
+            failed = {row: Failure(str(paths[place]), names[place][1]) for row, place in enumerate(places)}
             yield Piece(None, np.zeros(0, int), failed, done + places[-1] + 1)
 
 
@@ -265,7 +280,7 @@ class _Order:
         """Take note of a failure; the reader calls this."""
         self.messages.setdefault(str(path), []).append(str(error))
 
-    def until(self, file: str) -> list[tuple[str, str]]:
+    def until(self, file: str) -> list[Failure]:
         """Go to a star of ``file`` and give the failures before it."""
         found = []
         while self.paths[self.place] != file:
@@ -275,15 +290,15 @@ class _Order:
         self.came += 1
         return found
 
-    def rest(self) -> list[tuple[str, str]]:
+    def rest(self) -> list[Failure]:
         """Give the failures after the last star."""
         found = []
         while self.place < len(self.paths):
             found += self._end()
         return found
 
-    def _end(self) -> list[tuple[str, str]]:
+    def _end(self) -> list[Failure]:
         file, stars = self.paths[self.place], self.came
         self.place, self.came = self.place + 1, 0
         messages = self.messages.get(file) or ([] if stars else ["the file holds no star"])
-        return [(file, message) for message in messages]
+        return [Failure(file, message) for message in messages]

@@ -14,6 +14,7 @@ import torch
 from ..errors import DataError, ModelFileError
 from ..training import Loss, Objective, ShardedData, Team, train
 from ..training.seen import keep_seen
+from .familiarity import Familiarity
 from .files import open_model
 from .model import Model
 from .recipe import Recipe
@@ -22,6 +23,8 @@ from .recipe import Recipe
 MODEL = "model.safetensors"
 #: validation stars looked at
 CHECKED = 1024
+#: embeddings of stars that were learned from, by which strangers are told
+SEEN = 8192
 
 
 def learn(recipe: Recipe, data: ShardedData, folder: Path, *, start: Sequence[Path] = (), device: str = "cpu",
@@ -80,12 +83,13 @@ def learn(recipe: Recipe, data: ShardedData, folder: Path, *, start: Sequence[Pa
         objective.finish(some)
     path = folder / MODEL
     if team.first:
+        familiarity = familiar(objective, lambda rows: draw(learned[rows]), len(learned), seed=recipe.seed, progress=progress)
         for part in (encoder, aligner):
             part.to("cpu")
         model = Model(encoder, aligner, {name: head.to("cpu").eval() for name, head in objective.heads.items()}, card={
             "name": recipe.name, "instruments": list(objective.described), **recipe.card, "provenance": {
                 "recipe": json.loads(json.dumps(asdict(recipe))), "data_sha256": data.sha256, "stars": len(learned),
-                "started_from": [open_model(Path(p)).sha256 for p in start]}})
+                "started_from": [open_model(Path(p)).sha256 for p in start]}}, familiarity=familiarity)
         model.save(path, overwrite=True)
         progress(f"{path}: {recipe.name}")
     team.wait()
@@ -126,6 +130,45 @@ def check(objective: Objective, batches: Sequence[Sequence[torch.Tensor]]) -> di
                 total[name] = total.get(name, 0.0) + loss.weight * number
             weight += loss.weight
     return {name: number / weight for name, number in total.items()}
+
+
+def familiar(objective: Objective, draw: Callable[[np.ndarray], Sequence[torch.Tensor]], count: int, *, seed: int,
+             progress: Callable[[str], None]) -> Familiarity | None:
+    """Measure what is like the stars that were learned from, as training shows them.
+
+    Parameters
+    ----------
+    objective : Objective
+    draw : callable
+        Gives what the weights see of the stars of some rows.
+    count : int
+        How many stars were learned from. `SEEN` of them, or fewer more often, are embedded; the threshold is set on a quarter
+        that the covariance does not know.
+    seed : int
+    progress : callable
+
+    Returns
+    -------
+    Familiarity or None
+        None where the objective does not embed stars, or they are too few.
+    """
+    rows = np.random.default_rng([seed, 1]).permutation(count)[:SEEN]
+    found = []
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for _ in range(max(1, SEEN // max(len(rows), 1))):
+            for start in range(0, len(rows), 256):
+                some = objective.embed(draw(rows[start: start + 256]))
+                if some is None:
+                    return None
+                found.append(some.cpu().numpy())
+    embeddings = np.concatenate(found).reshape(-1, len(rows), found[0].shape[1])
+    kept, fitted = np.split(embeddings, [len(rows) // 4], axis=1)
+    kept, fitted = (part.reshape(-1, part.shape[2]) for part in (kept, fitted))
+    if not len(kept) or len(fitted) <= fitted.shape[1]:
+        progress(f"{count} stars are too few to tell what is unlike them: the model flags no strangers")
+        return None
+    return Familiarity.fit(fitted, kept=kept)
 
 
 def stars_of_step(count: int, stars: int, step: int, *, seed: int) -> np.ndarray:

@@ -69,7 +69,7 @@ class Measured:
         n = sum(map(len, pieces))
         value, scale, ids = np.full((n, len(self.names)), np.nan), np.full(n, np.nan), np.full(n, "", dtype=object)
         for piece in pieces:
-            for row, (file, message) in piece.failed.items():
+            for row, (file, message, _) in piece.failed.items():
                 raise DataError(f"star {row}{f' ({file})' * bool(file)}: {message}")
             batch = piece.batch
             if batch is None:

@@ -52,22 +52,21 @@ def draw(model: Model, star: Any, *, index: Searchable | None = None, to: Sequen
     elif inputs.is_one_star(star):
         batch = collate([inputs.to_sample(star)])
     else:
-        raise DataError("a card is of one star: give one Spectrum, or a Batch of one")
+        raise DataError("a card is of one star: give one Spectrum or TimeSeries, or a Batch of one")
     if index is not None:
         index.check(model)
     embedding = model.core.embed(batch)
     if not np.isfinite(embedding).all():
-        raise DataError("the spectrum has no usable pixel: there is nothing to draw")
+        raise DataError(f"the {'spectrum' if batch.band is None else 'light curve'} has no usable "
+                        f"{'pixel' if batch.band is None else 'point'}: there is nothing to draw")
     table = model.predict(batch)
+    if batch.band is not None:
+        return _of_light_curve(Figure, model, batch, table, embedding, index, to)
     targets = [name for name in model.instruments if name != batch.instrument] if to is None else list(to)
     spectra = _decoded(model, batch, targets)
     labels = [label for head in model.heads.values() for label in head.labels]
     rows = len(spectra) + -(-max(len(labels), 1) // PANELS) + (index is not None)
-    figure = Figure(figsize=(13, 1.0 + 2.6 * rows), layout="constrained")
-    meta = batch.sample(0).meta
-    figure.suptitle(f"{meta.get('id') or 'star'}   {batch.instrument}   S/N {float(table['snr'][0]):.0f}   "
-                    f"model {model.name}   {str(table['flags'][0]) or 'no flags'}")
-    grid = figure.add_gridspec(rows, PANELS)
+    figure, grid = _figure(Figure, model, batch, table, rows)
     for row, (name, spectrum) in enumerate(spectra):
         _spectrum_panel(figure.add_subplot(grid[row, :]), model, batch, name, spectrum)
     for place, label in enumerate(labels):
@@ -75,6 +74,26 @@ def draw(model: Model, star: Any, *, index: Searchable | None = None, to: Sequen
         _label_panel(axis, model, embedding, table, label)
     if index is not None:
         _neighbours_panel(figure.add_subplot(grid[rows - 1, :]), index, embedding[0])
+    return figure
+
+
+def _figure(kind: type[Figure], model: Model, batch: Batch, table: Any, rows: int) -> tuple[Figure, Any]:
+    figure = kind(figsize=(13, 1.0 + 2.6 * rows), layout="constrained")
+    figure.suptitle(f"{batch.sample(0).meta.get('id') or 'star'}   {batch.instrument}   S/N {float(table['snr'][0]):.0f}   "
+                    f"model {model.name}   {str(table['flags'][0]) or 'no flags'}")
+    return figure, figure.add_gridspec(rows, PANELS)
+
+
+def _of_light_curve(kind: type[Figure], model: Model, batch: Batch, table: Any, embedding: np.ndarray,
+                    index: Searchable | None, to: Sequence[str] | None) -> Figure:
+    from .curve_portrait import draw_curve
+
+    if to:
+        raise DataError(f"light curves are not translated: leave out to={', '.join(to)}")
+    figure, grid = _figure(kind, model, batch, table, 2 + (index is not None))
+    draw_curve(model, batch, table, figure, grid)
+    if index is not None:
+        _neighbours_panel(figure.add_subplot(grid[2, :]), index, embedding[0])
     return figure
 
 

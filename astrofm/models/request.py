@@ -169,7 +169,7 @@ def _values(quantities: Mapping[str, Mapping[str, Any]], spectra: Mapping[str, M
     if not set(given) - set(HANDED_THROUGH):
         raise DataError("nothing is given: hand over a mapping such as {'jk': 0.6, 'teff': 4800 * u.K}, or a table")
     columns: dict[str, Any] = {}
-    scales, ids, many = {}, None, False
+    scales, ids, many, named = {}, None, False, {}
     for name, value in given.items():
         if name in HANDED_THROUGH:
             continue
@@ -186,14 +186,14 @@ def _values(quantities: Mapping[str, Mapping[str, Any]], spectra: Mapping[str, M
         for key in set(part) & set(columns):
             raise DataError(f"{key!r} is given twice, by {name!r} too: give it once")
         columns.update(part)
+        named.update(dict.fromkeys(part, name))
     arrays = {name: _in_unit(name, value, quantities[name].get("unit", "")) for name, value in columns.items()}
     ids = ids if given.get("id") is None else np.atleast_1d(np.asarray(given["id"])).astype(str).tolist()
-    sizes = {name: len(array) for name, array in arrays.items() if array.ndim}
+    sizes = {named[name]: len(array) for name, array in arrays.items() if array.ndim}
     sizes |= {} if given.get("id") is None else {"id": len(ids)}
-    sizes |= {name: len(scale) for name, scale in scales.items() if many}
     if len(set(sizes.values())) > 1:
         raise DataError("the quantities have different numbers of stars: " + ", ".join(
-            f"{name} {size}" for name, size in list(sizes.items())[:6]))
+            f"{name} {size}" for name, size in sizes.items()))
     n = next(iter(sizes.values()), 1)
     found = np.full((n, len(quantities)), np.nan)
     for k, name in enumerate(quantities):

@@ -17,8 +17,9 @@ class Teaching:
     """The part of a `~astrofm.models.Model` that learns."""
 
     def fit(self, data: Any, labels: Table, *, method: str = "head", head: str = "gaussian",
-            places: Sequence[str] = ("encoder",), rank: int = 8, alpha: float = 16.0, stars: Sequence[Any] | None = None,
-            keep: Sequence[str] = (), seed: int = 0, progress: Callable[[str], None] | None = None,
+            places: Sequence[str] = ("encoder",), rank: int = 8, alpha: float = 16.0, rates: Sequence[float] | None = None,
+            stars: Sequence[Any] | None = None, keep: Sequence[str] = (), seed: int = 0,
+            progress: Callable[[str], None] | None = None,
             extras: Table | Mapping[str, Any] | Sequence[Any] | None = None, parents: Mapping[str, str] | None = None,
             prior: str | Mapping[str, float] = "table", smoothing: float = 0.0) -> Model:
         """Learn labels from stars whose labels are known.
@@ -34,7 +35,8 @@ class Teaching:
             ``"head"``: a perceptron on the embeddings as they are; ``"probe"``: weighted sums of them, in closed form;
             ``"forest"``, for classes: decision trees, grown by scikit-learn (``pip install 'astrofm[variables]'``);
             ``"lora"``: low-rank adapters beside the layers of ``places`` (Hu et al. 2021), merged in the end; ``"full"``:
-            all weights of ``places``. The last two start from the model's own head where it has one for these labels.
+            all weights of ``places``. The last two learn numbers, or one column of classes; numbers from the model's own
+            head, where it has one for these labels.
         head : str
             ``"gaussian"``: each label with its own error; or ``"posterior"``: the joint posterior of all of them, for stars
             all of whose labels are known (``pip install 'astrofm[flow]'``), by method ``"head"``.
@@ -42,6 +44,9 @@ class Teaching:
             Of ``"encoder"``, ``"projection"`` (the aligner) and ``"head"``: what ``"lora"`` and ``"full"`` change.
         rank, alpha : int, float
             Of the adapters: their width, and by how much they count (``alpha / rank``).
+        rates : sequence of float, optional
+            Learning rates that ``"lora"`` and ``"full"`` try; the best on the kept stars is taken. By default 1e-3 for the
+            first, 1e-4 and 1e-5 for the second. A model that has learned nothing yet wants more.
         stars : sequence, optional
             Which star each spectrum is of, so that a star's spectra are learned from or kept together.
         keep : sequence of str
@@ -60,7 +65,7 @@ class Teaching:
             (``"even"``), or by name. Classes are learned as if all were alike, and this is added (Menon et al. 2021,
             arXiv:2007.07314).
         smoothing : float
-            Of labels, for method ``"head"``: the part of the probability that is shared out to all classes.
+            Of classes, but for probes and forests: the part of the probability that is shared out to all classes.
 
         Returns
         -------
@@ -68,18 +73,20 @@ class Teaching:
             A new one; this one stays as it is. A fifth of the stars was kept to stop in time and to calibrate the errors: of
             those, 68.27 % lie within one error. A probe leaves each star out in turn instead. Classes are learned from all
             stars: each fifth of them is answered by a head that has not seen them (a forest's by the trees that have not),
-            and temperature, sets and strangers of `classify` are measured on these answers.
+            and temperature, sets and strangers of `classify` are measured on these answers; ``"lora"`` and ``"full"`` learn
+            four fifths of the stars of each class, and measure on the others.
 
         Raises
         ------
         DataError
-            Too few stars, rows that do not match, a column that is no label, a method or place that is none, classes for a
-            method that learns numbers only.
+            Too few stars, rows that do not match, a column that is no label, a method or place that is none, classes beside
+            other labels for a method that learns one column.
         """
         from .fit import fit
 
-        return fit(self, data, labels, method=method, head=head, places=places, rank=rank, alpha=alpha, stars=stars,
-                   keep=keep, seed=seed, progress=progress, extras=extras, parents=parents, prior=prior, smoothing=smoothing)
+        return fit(self, data, labels, method=method, head=head, places=places, rank=rank, alpha=alpha, rates=rates,
+                   stars=stars, keep=keep, seed=seed, progress=progress, extras=extras, parents=parents, prior=prior,
+                   smoothing=smoothing)
 
     def calibrate(self, data: Any, labels: Table, *, extras: Table | Mapping[str, Any] | None = None) -> Model:
         """Calibrate errors of labels, and probabilities of classes, on stars that nothing was learned from.
@@ -118,7 +125,7 @@ class Teaching:
         Path
             With ``adapter_config.json``, ``adapter_model.safetensors`` and ``head.safetensors``.
         """
-        from .adapt import write_adapter
+        from .adapters import write_adapter
 
         return write_adapter(self, Path(folder))
 
@@ -130,6 +137,6 @@ class Teaching:
         ModelFileError
             The folder is damaged, or belongs to another model.
         """
-        from .adapt import with_adapter
+        from .adapters import with_adapter
 
         return with_adapter(self, Path(folder))

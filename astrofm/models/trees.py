@@ -12,7 +12,7 @@ from ..errors import DataError
 from ..nn.forest import ForestHead
 
 if TYPE_CHECKING:
-    from .classifiers import Stars
+    from .class_stars import Stars
 
 #: trees of a forest, and the part of the numbers that each of their splits looks at
 TREES, LOOKED_AT = 300, 0.4

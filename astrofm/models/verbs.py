@@ -11,6 +11,7 @@ import numpy as np
 from astropy.table import QTable
 
 from . import answers, inputs
+from .classifying import Classifying
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from .portrait import Searchable
 
 
-class Verbs:
+class Verbs(Classifying):
     """The verbs of a `~astrofm.models.Model`."""
 
     name: str
@@ -74,53 +75,6 @@ class Verbs:
             A single spectrum can't be represented, or no file is there; an extra that is needed has no column.
         """
         return self._table(self._answered(data, self.core.predict, extras), self.columns())
-
-    def classify(self, data: Any, *, coverage: float = 0.9, false_alarm: float = 0.01,
-                 extras: Table | Mapping[str, Any] | None = None, parents: Mapping[str, str] | None = None) -> QTable:
-        """Say which class each star is of, which others it may be, and whether it is none of them.
-
-        Parameters
-        ----------
-        data : Spectrum or TimeSeries, list, Batch, path or list of paths
-            Instruments may be mixed.
-        coverage : float
-            Part of the stars whose class is in their set.
-        false_alarm : float
-            Part of the stars of known classes that may be taken for unknown; 0 takes none for unknown.
-        extras : Table or mapping of columns, optional
-            As for `predict`.
-        parents : mapping of str to str, optional
-            The class above each class, and above that, in place of the model's: ``{"rrab": "rrlyr", "rrlyr": "pulsating"}``.
-
-        Returns
-        -------
-        QTable
-            A row a star, in order: ``id file instrument``; for each class label ``LABEL`` and ``LABEL_probability``, what is
-            above it (``LABEL_parent``, ``LABEL_parent_2`` …) with the sum of the probabilities of all classes below that,
-            ``LABEL_set`` and its size, ``LABEL_p_value``, and the three most probable classes (``LABEL_1`` to ``LABEL_3``)
-            with their probabilities; ``snr n_bad flags error``. See Notes.
-
-        Raises
-        ------
-        AstrofmError
-            The model has no class label, and as for `predict`.
-
-        Notes
-        -----
-        Sets hold the classes whose probability is no smaller than that of ``coverage`` of their own stars, measured on stars
-        that nothing was learned from, and always the class that is most probable (Sadinle et al. 2019, JASA 114, 223): of new
-        stars like those, at least that part has its class in its set, in each class that had stars enough (20, and more for a
-        coverage near 1); rarer classes together. ``LABEL_p_value`` is the part of such stars that lie at least as far from
-        all classes as this one; below ``false_alarm`` the class is ``"unknown"``, and its probability and parent are blank.
-        What was never measured is not promised: then sets add up the head's own probabilities, the flag is
-        ``uncalibrated:LABEL``, and no star is unknown. `calibrate` measures it.
-        """
-        from .classes import Question, class_columns, class_labels
-
-        question = Question(coverage, false_alarm, dict(parents or {}))
-        columns = class_columns(class_labels(self.about, question), question)
-        found = self._answered(data, lambda batch: self.core.classify(batch, question), extras)
-        return self._table(found, columns, {"coverage": coverage, "false_alarm": false_alarm})
 
     def extras(self) -> QTable:
         """List what the heads read beside the embedding: head, name, unit, other names, who measures it, and what it is."""
@@ -225,7 +179,9 @@ class Verbs:
         label : str
         how : str
             ``"attention"``: how much the label's question attends to each pixel, the mean over blocks and heads of
-            cross-attention; or ``"gradient"``: the size of the derivative of the label by the pixel's flux.
+            cross-attention; or ``"gradient"``: the size of the derivative of the label by the pixel's flux. That is what
+            this model makes of a pixel, given the others, and no map of where the flux depends on the label; attention
+            resembles that more.
 
         Returns
         -------
@@ -239,15 +195,18 @@ class Verbs:
 
     def card(self, star: Any, *, index: Searchable | None = None, to: Sequence[str] | None = None,
              path: str | os.PathLike | None = None) -> Figure:
-        """Draw what the model makes of a star: spectrum, reconstruction, translations, labels, neighbours.
+        """Draw what the model makes of a star.
+
+        A spectrum with its reconstruction, translations and labels; a light curve, that folded at its period, its classes
+        with their probabilities and set, and numbers; and the neighbours of either.
 
         Parameters
         ----------
-        star : Spectrum or other single star
+        star : Spectrum, TimeSeries or other single star
         index : astrofm.Index, optional
             Where neighbours are looked up.
         to : sequence of str, optional
-            Instruments to translate to; the model's others by default.
+            Instruments to translate spectra to; the model's others by default.
         path : path, optional
             Where the picture is saved.
 

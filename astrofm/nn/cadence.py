@@ -54,7 +54,7 @@ class AnyCadenceEncoder(Encoder):
 
     Notes
     -----
-    A star that has good points, but none that becomes a magnitude (fluxes whose median is not positive), is NaN.
+    A star none of whose good points has an error is NaN.
     """
 
     name = "any-cadence"

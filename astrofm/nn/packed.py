@@ -113,8 +113,8 @@ def pack(batch: Batch, *, bands: Mapping[str, Sequence[float]] | None = None, le
     """Bring a survey's light curves into one form.
 
     Fluxes become magnitudes that stay finite at and below zero, by the inverse hyperbolic sine (Lupton et al. 1999,
-    1999AJ....118.1406L) softened by each star's own median error; those of stars whose median flux in a band is not positive
-    are left out. Zero points are the instrument's, and 0 at the median where it has none.
+    1999AJ....118.1406L) softened by each star's own median error. Zero points are the instrument's; where it has none, 0 is
+    the median, or the median error where the median flux is below that, zero or negative, as faint stars have it.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def pack(batch: Batch, *, bands: Mapping[str, Sequence[float]] | None = None, le
     names = () if instrument is None else instrument.bands
     zero = torch.tensor([getattr(instrument, "zero_points", {}).get(name, torch.nan) for name in names] or [torch.nan],
                         device=there.device)
-    value, error, there = _magnitudes(batch, band, there, magnitudes, zero)
+    value, error = _magnitudes(batch, band, there, magnitudes, zero)
     absolute = magnitudes | bool(torch.isfinite(zero).all() and all(units))
     waves = None if bands is None else bands.get(batch.instrument)
     waves = waves or [getattr(instrument, "wavelengths", {}).get(name, 0.0) for name in names]
@@ -163,23 +163,23 @@ def pack(batch: Batch, *, bands: Mapping[str, Sequence[float]] | None = None, le
 
 
 def _magnitudes(batch: Batch, band: torch.Tensor, there: torch.Tensor, magnitudes: torch.Tensor,
-                zero: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Give values and errors in magnitudes, and what is there of them."""
+                zero: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give values and errors in magnitudes."""
     value, error = batch.value.double(), batch.error.double()
     if bool(magnitudes.all()):
-        return value.float(), error.float(), there
-    faint, spread, seen = torch.zeros_like(value), torch.ones_like(error), there.clone()
+        return value.float(), error.float()
+    faint, spread = torch.zeros_like(value), torch.ones_like(error)
     for place in torch.unique(band).tolist():
         own = there & (band == place)
         middle, noise = percentiles(value, own, (50.0,))[0], percentiles(error, own, (50.0,))[0]
-        soft = (noise / middle).clamp(1e-9, 1.0)
+        middle = torch.maximum(middle, noise)  # below its noise a star has no flux to be compared with
+        soft = (noise / middle).clamp_min(1e-9)
         part, wide = value / middle, error / middle
         shift = zero[place].double() if place < len(zero) and bool(torch.isfinite(zero[place])) else None
         level = shift - POGSON * middle.log() if shift is not None else torch.zeros_like(middle)
         lupton = level - POGSON * ((part / (2 * soft)).asinh() - (1 / (2 * soft)).asinh())
         faint = torch.where(own, lupton, faint)
         spread = torch.where(own, POGSON * wide / (part**2 + 4 * soft**2).sqrt(), spread)
-        seen &= ~own | (middle > 0) | magnitudes[:, None]
     flux = ~magnitudes[:, None]
     value, error = torch.where(flux, faint, value), torch.where(flux, spread, error)
-    return torch.where(seen, value, 0.0).float(), torch.where(seen, error, 0.0).float(), seen
+    return torch.where(there, value, 0.0).float(), torch.where(there, error, 0.0).float()

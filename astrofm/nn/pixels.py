@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import nn
 
 from ..data import Batch
 from ..errors import DataError
 from .coordinates import ScaledWavelengthEncoding
 from .tokens import TokenEncoder, choose
 
-#: a pixel of the encoder's own is found on a grid that is off by no more than this part of the step
+#: a pixel of the encoder's own is found on a grid that is off by no more than this part of the step, the grid's or its own
 SAME_PIXEL = 0.1
 #: range of the median of spectra that are divided by their continuum
 NORMALISED = (0.3, 3.0)
@@ -41,11 +42,13 @@ class PixelTokens(TokenEncoder):
         Of the flux of all pixels.
     pixels : int
         Pixels with a centre and a spread of their own, then in the buffers ``pixel_wavelength`` (vacuum Angstrom),
-        ``pixel_centre`` and ``pixel_spread``; only these are taken.
+        ``pixel_centre`` and ``pixel_spread``; only these are taken, each from the pixel of the grid that is nearest.
     rows, pixel_row, label_row : int
         Size of the table, the row of all pixels, and of the first label.
     instruments : sequence of str, optional
         Those that it embeds; any by default.
+    exact : bool
+        Weights were published with answers in single precision: ``"auto"`` keeps to it.
     """
 
     name = "pixel-tokens"
@@ -55,18 +58,20 @@ class PixelTokens(TokenEncoder):
                  hidden: Sequence[int] = (2048, 1024), dropout: float = 0.05, absent: str = "hidden", context: int = 512,
                  wavelengths: Sequence[float] = (3000.0, 25000.0), limits: Sequence[float] | None = (0.05, 1.2),
                  farthest: float = 10.0, centre: float = 1.0, spread: float = 0.1, pixels: int = 0, rows: int = 0,
-                 pixel_row: int = 1, label_row: int = 2, instruments: Sequence[str] | None = None):
+                 pixel_row: int = 1, label_row: int = 2, instruments: Sequence[str] | None = None,
+                 exact: bool = False):
         rows = rows or label_row + len(asked)
         instruments = None if instruments is None else list(instruments)
         super().__init__(rows=rows, dim=dim, heads=heads, hidden=hidden, dropout=dropout, absent=absent,
                          asked=list(asked), context=context, wavelengths=list(wavelengths),
                          limits=None if limits is None else list(limits), farthest=farthest, centre=centre,
-                         spread=spread, pixels=pixels, pixel_row=pixel_row, label_row=label_row, instruments=instruments)
+                         spread=spread, pixels=pixels, pixel_row=pixel_row, label_row=label_row, instruments=instruments,
+                         exact=exact)
         if not (0 < pixel_row < rows and 0 < label_row <= rows - len(asked)):
             raise ValueError(f"a table of {rows} rows has no room for pixels at {pixel_row} and {len(asked)} labels from "
                              f"{label_row}")
         self.instruments = None if instruments is None else tuple(instruments)
-        self.context, self.farthest, self.pixel_row = context, farthest, pixel_row
+        self.context, self.farthest, self.pixel_row, self.keeps_float32 = context, farthest, pixel_row, exact
         self.limits = limits or (-torch.inf, torch.inf)
         self.place = ScaledWavelengthEncoding(dim, low=wavelengths[0], high=wavelengths[1])
         self.register_buffer("asked", label_row + torch.arange(len(asked)), persistent=False)
@@ -99,12 +104,13 @@ class PixelTokens(TokenEncoder):
         if batch.coordinate.ndim != 1:
             raise DataError(f"encoder {self.name!r} takes spectra on one grid: sample them through an Instrument first")
         columns, centre, spread = self.columns(batch.coordinate)
+        wavelength = self._buffers.get("pixel_wavelength", batch.coordinate[columns])
         value, bad = batch.value[:, columns], batch.mask[:, columns]
         bad = bad | ~_over_continuum(value, bad)[:, None]
         low, high = self.limits
         standardised = (value - centre) / spread
         present = ~bad & (value >= low) & (value <= high) & (standardised.abs() <= self.farthest)
-        return standardised, batch.coordinate[columns], present
+        return standardised, wavelength, present
 
     def columns(self, wavelength: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | float, torch.Tensor | float]:
         """Find the pixels that may be taken on a grid ``(p,)``: their columns, and centre and spread of their flux."""
@@ -117,11 +123,13 @@ class PixelTokens(TokenEncoder):
         own = self.pixel_wavelength
         after = torch.searchsorted(wavelength, own).clamp(1, len(wavelength) - 1)
         columns = torch.where((wavelength[after] - own).abs() < (wavelength[after - 1] - own).abs(), after, after - 1)
-        away = (wavelength[columns] - own).abs() / (wavelength[after] - wavelength[after - 1])
-        if away.max() > SAME_PIXEL:
-            raise DataError(f"the encoder has {len(own)} pixels of its own, {own[0]:.1f}-{own[-1]:.1f} Angstrom, and "
-                            f"{int((away > SAME_PIXEL).sum())} of them are not on this grid of {len(wavelength)}: sample "
-                            "the spectra through the instrument that it was trained on")
+        steps = nn.functional.pad(own.diff(), (1, 1), value=torch.inf)  # a gap on one side makes no wider pixel
+        step = torch.minimum(steps[1:], steps[:-1]).nan_to_num(posinf=0.0).maximum(wavelength[after] - wavelength[after - 1])
+        lost = int(((wavelength[columns] - own).abs() > SAME_PIXEL * step).sum())
+        if lost:
+            raise DataError(f"the encoder has {len(own)} pixels of its own, {own[0]:.1f}-{own[-1]:.1f} Angstrom, and {lost} "
+                            f"of them are not among these {len(wavelength)}, {wavelength[0]:.1f}-{wavelength[-1]:.1f}: hand "
+                            "over the spectra with all their pixels, those without data masked")
         return columns, self.pixel_centre, self.pixel_spread
 
     def _embed(self, batch: Batch) -> torch.Tensor:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import warnings
+import zipfile
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..data.parquet import INSTALL
+from ..data.tables import read_head
 from ..errors import AmbiguousError, DataError, PluginError, PluginWarning, ReadError
 from .look_up import cards, get_instrument, owner
 
@@ -16,6 +20,9 @@ if TYPE_CHECKING:
 
     from ..compat import SpectrumList
     from ..interfaces import Instrument
+
+#: members of an archive that an error lists
+LISTED = 6
 
 
 def identify(data: Any) -> str:
@@ -99,9 +106,25 @@ def _identify_file(path: Path) -> str:
         return claims[0]
     if claims:
         raise AmbiguousError(f"{path} is claimed by {_owners(claims)}: read it with one of them, for example "
-                             f"astrofm.registry.get_instrument({claims[0]!r}).read(path)")
-    raise ReadError(f"no installed instrument knows {path} (asked: {', '.join(cards('instruments')) or 'none'}): "
-                    "is it a product of another survey, or damaged?")
+                             f"astrofm.registry.get_instrument({claims[0]!r}).read({str(path)!r})")
+    raise ReadError(_nobodys(path))
+
+
+def _nobodys(path: Path) -> str:
+    """Say of a file that no instrument knows what it is, where that can be seen, and what to do."""
+    head = read_head(path, 4)
+    if head == b"PAR1" and find_spec("pyarrow") is None:
+        return f"{path} {INSTALL}"
+    asked = f"no installed instrument knows {path} (asked: {', '.join(cards('instruments')) or 'none'}): "
+    if head != b"PK\x03\x04":
+        return f"{asked}is it a product of another survey, or damaged?"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return f"{asked}it is a damaged zip archive, fetch it again"
+    told = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+    return f"{asked}it is a zip archive of {told or 'nothing'}; unzip it and hand over the files inside that you want"
 
 
 def _claims(asks: Callable[[Instrument], bool]) -> list[str]:

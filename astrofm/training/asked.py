@@ -115,19 +115,26 @@ class AskedLabels(Objective):
         truth = self.head.standardise(torch.where(truth == ABSENT, torch.nan, truth))
         truth = torch.where(self.learn.to(truth.device), truth, torch.nan)
         error = torch.where(error == ABSENT, torch.nan, error) / self.head.scale.spread
-        present = flux != ABSENT
-        chance = torch.rand(flux.shape, device=flux.device) - 2.0 * ~present
-        index = chance.topk(min(self.encoder.context, flux.shape[1]), dim=1).indices
-        tokens = self.encoder.encode(torch.full_like(index, self.encoder.pixel_row), flux.gather(1, index),
-                                     present.gather(1, index), self.encoder.asked,
-                                     place=self.encoder.place(self.wavelength.to(flux.device)[index]))
-        value, log_variance = self.head.numbers(self.aligner.answers(tokens, k))
+        value, log_variance = self.head.numbers(self._answers(flux))
         with torch.no_grad():
             known = torch.isfinite(truth)
             square = torch.where(known, (value - torch.nan_to_num(truth)) ** 2, 0.0).sum(0) / known.sum(0).clamp_min(1)
             told = {f"rms_{name}": float(one.sqrt()) for name, one, some in zip(self.names, square, known.any(0), strict=True)
                     if bool(some)}
         return Loss(asked_loss(value, log_variance, truth, error), told, float(known.sum()))
+
+    def embed(self, seen: Sequence[torch.Tensor]) -> torch.Tensor:
+        return self._answers(seen[0][:, : -2 * len(self.names)]).flatten(1).float()
+
+    def _answers(self, flux: torch.Tensor) -> torch.Tensor:
+        """Answer the labels out of random pixels of each star."""
+        present = flux != ABSENT
+        chance = torch.rand(flux.shape, device=flux.device) - 2.0 * ~present
+        index = chance.topk(min(self.encoder.context, flux.shape[1]), dim=1).indices
+        tokens = self.encoder.encode(torch.full_like(index, self.encoder.pixel_row), flux.gather(1, index),
+                                     present.gather(1, index), self.encoder.asked,
+                                     place=self.encoder.place(self.wavelength.to(flux.device)[index]))
+        return self.aligner.answers(tokens, len(self.names))
 
 
 def _column(batch: Batch, name: str) -> torch.Tensor:

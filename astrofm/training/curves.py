@@ -66,7 +66,7 @@ class CurveObjective(Objective):
         length = self.encoder.length
         curves = self.encoder.pack(batch, length=length)
         if not bool(curves.there.any(1).all()):
-            raise DataError("a light curve has no good point, or fluxes whose median is not positive")
+            raise DataError("a light curve has no good point with an error above 0: leave it out")
         more = length - curves.days.shape[1]
         curves = replace(curves, **{name: F.pad(getattr(curves, name), (0, more)) for name in ARRAYS})
         told = [_column(batch, name) for name in self.columns]

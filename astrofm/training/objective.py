@@ -75,6 +75,13 @@ class Objective(ABC):
             for each piece of a step.
         """
 
+    def embed(self, seen: Sequence[torch.Tensor]) -> torch.Tensor | None:
+        """Embed stars as training shows them, by chance as `loss` does, ``(n, dim)``: the model flags what is unlike them.
+
+        None, where an objective does not say: then its models flag none.
+        """
+        return None
+
     def finish(self, stars: Callable[[], Sequence[Sequence[torch.Tensor]]]) -> None:
         """Do what is left when training has ended, on batches of validation stars: nothing, unless a subclass does."""
         return None

@@ -113,10 +113,47 @@ def batch_of(classes, seed):
 def test_transfer_takes_any_embedding_and_shows_it_no_label(bench):
     classes = clouds([30, 30])[1]
     known, new = batch_of(classes, 1), batch_of(classes, 2)
-    rows = bench.transfer(lambda batch: batch.value.mean(1, keepdims=True), known, new, (2, 20), "linear")
+    from variables_transfer import transfer
+
+    rows = transfer(lambda batch: batch.value.mean(1, keepdims=True), known, new, (2, 20), "linear")
     assert [row["labels"] for row in rows] == [2, 20] and rows[1]["micro"] > 0.95
-    blind = bench.transfer(lambda batch: np.zeros((len(batch), 1)), known, new, (20,), "linear")
+    blind = transfer(lambda batch: np.zeros((len(batch), 1)), known, new, (20,), "linear")
     assert blind[0]["micro"] == pytest.approx(0.5)
+
+
+def test_weights_that_learned_are_compared_with_the_same_without(bench):
+    from astrofm_sky import observe_variables, variable_stars
+    from variables_models import fresh, tuned
+
+    from astrofm import load_model
+
+    known, new = (observe_variables(variable_stars(count, seed=seed, classes=["RRAB", "M"], magnitude=(13, 15)), "ztf",
+                                    seed=seed)
+                  for count, seed in ((40, 1), (20, 2)))
+    model = load_model("variable-tiny")
+    before, blank = model.embed(new), fresh(model)
+    assert not np.allclose(blank.embed(new), before, atol=0.1) and not blank.heads
+    row, = tuned(model, known, new, [12], "fine-tuned")
+    assert row["labels"] == 12 and row["stars"] == 20 and row["micro"] >= 0.9
+    np.testing.assert_array_equal(model.embed(new), before)
+
+
+def test_a_model_s_own_classes_are_compared_under_common_names(bench):
+    from astrofm_sky import observe_variables, variable_stars
+    from variables_models import as_it_is, posed
+
+    from astrofm import load_model
+
+    stars = variable_stars(24, seed=3, classes=["RRAB", "CWB", "HADS"], magnitude=(13, 15))
+    batch = observe_variables(stars, "ztf", seed=3)
+    names = {"CWB": "CW", "HADS": "DSCT"}
+    truth = np.array([names.get(one, one) for one in batch.meta["true_class"]])
+    truth[0] = ""
+    row = as_it_is(load_model("variable-tiny"), batch, truth)
+    assert row["stars"] == 23 and row["classes"] == 3 and row["micro"] > 0.6 and row["inside"] > 0.6 and row["set_size"] >= 1
+    assert (posed(batch, "kepler:").instrument, set(posed(batch, "kepler:").band[~batch.mask])) == ("kepler", {0})
+    with pytest.raises(SystemExit, match="ztf has no band 'x'"):
+        posed(batch, "ztf:x")
 
 
 def test_rows_are_measured_once_and_kept(bench, tmp_path):

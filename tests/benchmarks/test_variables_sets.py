@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from astrofm.data import Batch
+from astrofm.testing import LightCurveInstrumentTests
 
 
 @pytest.fixture
@@ -125,6 +126,34 @@ def test_eros_has_two_bands_and_the_true_period(sets, tmp_path):
     np.testing.assert_allclose(np.diff(stars.batch.coordinate[0][red]), np.diff(days))
     one = sets.in_one_band(stars)
     assert (~one.batch.mask).sum(1).tolist() == [12, 12]
+
+
+class TestPhotometerOfEros(LightCurveInstrumentTests):
+    name = "eros"
+    # no plugin offers it, so that it has no card
+    test_card_is_complete = test_target_can_be_imported_and_has_the_name_of_the_card = None
+    test_listing_the_cards_loads_nothing_heavy = None
+
+    @pytest.fixture(autouse=True)
+    def small(self, sets):
+        self.subject = sets.PHOTOMETERS["eros"]
+
+    def instrument(self):
+        return self.subject
+
+    def others(self):
+        return {}
+
+    def test_stars_of_the_set_come_back_as_light_curves_of_it(self, sets, tmp_path):
+        write_eros(tmp_path)
+        batch = sets.eros(tmp_path).batch
+        for series, name in zip(self.subject.rebuild(batch), batch.meta["id"], strict=True):
+            assert series.meta["id"] == name and series["band"].tolist().count("b") == 12 and len(series) == 21
+            again = self.subject.sample(series)
+            assert (again.band == 1).sum() == 9 and again.meta["n_bad"] == 0
+        features = self.subject.features(batch, ["points_all", "bands", "colour_b_r"])
+        assert features["points_all"].tolist() == [21, 21] and features["bands"].tolist() == [2, 2]
+        assert np.isfinite(features["colour_b_r"]).all()
 
 
 def test_files_of_eros_that_name_different_stars_are_refused(sets, tmp_path):

@@ -19,7 +19,7 @@ def _joined(folder, form, chunks):
         pytest.importorskip("pyarrow")
     paths = [folder / f"{k}{formats.chunk_suffix(form)}" for k in range(len(chunks))]
     for path, failed in zip(paths, chunks, strict=True):
-        piece = inputs.Piece(None, np.zeros(0, int), failed)
+        piece = inputs.Piece(None, np.zeros(0, int), {row: inputs.Failure(*told) for row, told in failed.items()})
         formats.write_chunk(path, JOB, fill(JOB.columns, len(piece), [(piece, {})]), form=form)
     out = folder / f"out{formats.SUFFIX[form]}"
     formats.join(out, form, JOB, paths)

@@ -104,6 +104,20 @@ def test_an_empty_folder_and_files_of_nobody_are_told(model_file, tmp_path, caps
     assert "nothing could be done with any of the files" in capsys.readouterr().err
 
 
+def test_stars_that_the_model_does_not_reach_and_folders_passed_by_are_told_at_the_end(folder, instruments, tmp_path, capsys):
+    from model_fakes import make_model
+
+    model_file = make_model(wavelengths=[20.0, 30.0]).save(tmp_path / "elsewhere.safetensors")
+    (folder / "deeper").mkdir()
+    (folder / "deeper" / "01.wide").write_text("WIDE 1")
+    assert run("predict", folder, model_file, tmp_path / "out.ecsv") == 0
+    told = capsys.readouterr().err
+    assert f"{folder} holds 1 folder besides its files, passed by: say --recursive" in told
+    assert "11 of them have most of their pixels outside 20-30 Angstrom, where small was trained" in told
+    assert run("predict", folder, model_file, tmp_path / "all.ecsv", "--recursive") == 0
+    assert "passed by" not in capsys.readouterr().err
+
+
 def test_embeddings_have_a_column_of_fixed_width(folder, model_file, tmp_path):
     assert run("embed", folder, model_file, tmp_path / "out.fits") == 0
     table = QTable.read(tmp_path / "out.fits", hdu=1)
@@ -137,13 +151,19 @@ def test_the_listing_commands_say_what_is_there(folder, model_file, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith(": wide") and "no installed instrument knows" in lines[1]
     assert main(["show", str(model_file)]) == 0
-    assert "trained on 3000.0 to 9000.0 K" in capsys.readouterr().out
+    assert "trained on 3000 to 9000 K" in capsys.readouterr().out
     assert main(["show", str(model_file), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["name"] == "small"
     assert main(["cite", "any-wavelength"]) == 0
     assert "arXiv" in capsys.readouterr().out
     assert main(["cite", "nonesuch"]) == 1
     assert main(["models"]) == 0
+
+
+@pytest.mark.parametrize(("verb", "both"), [("classify", True), ("search", True), ("translate", False)])
+def test_help_says_light_curves_where_they_are_taken(verb, both, capsys):
+    assert main([verb, "--help"]) == 0
+    assert ("light curves" in capsys.readouterr().out.split("FILES-or-FOLDER")[-1].split("options")[0]) == both
 
 
 def test_wrong_words_are_told(capsys):

@@ -181,6 +181,32 @@ def test_an_error_of_all_points_must_be_said():
     assert star["mag_err"].unit == u.mag and star["mag_err"].value == pytest.approx(0.05)
 
 
+@pytest.mark.parametrize("table, changes, message", [
+    ({"f": np.ones(5)}, {"error": 5 * u.electron / u.s}, r"error is in electron / s, and column 'f' in no unit"),
+    ({"f": np.ones(5)}, {"error": np.ones(3) * u.one}, "give one number with a unit"),
+    ({"f": ["1.5"] * 4 + ["bad"]}, {}, "column 'f' holds something else than numbers, such as 'bad'"),
+    ({"e": np.array([0.1] * 4 + [None], object)}, {"error": "e"}, None),
+    ({"f": np.ones(4)}, {}, "different lengths: 't' 5, 'f' 4, 'error' 4"),
+    ({"b": ["g"] * 6}, {"band": "b"}, "different lengths.*'b' 6"),
+    ({"f": np.ones((5, 2))}, {}, r"'f' \(5, 2\)"), ({"t": ["today"] * 5}, {}, "column 't' is no time"),
+])
+def test_columns_that_do_not_fit_are_refused_in_words(table, changes, message):
+    table = {"t": np.arange(5.0) + 58300, "f": np.ones(5), **table}
+    named = {"time": "t", "flux": "f", "error": 0.1 * u.one, "format": "mjd", "scale": "tdb", **changes}
+    if message is None:  # no number in a cell is a missing one
+        assert np.isnan(astrofm.light_curve(table, **named)["flux_err"][4])
+        return
+    with pytest.raises(DataError, match=message):
+        astrofm.light_curve(table, **named)
+
+
+@pytest.mark.parametrize("more", [-1, 1])
+def test_stars_of_a_table_whose_columns_differ_in_length_are_refused(more):
+    table = {"star": [1, 2, 1], "t": np.arange(3.0), "f": np.ones(3 + more)}
+    with pytest.raises(DataError, match=f"different lengths.*'f' {3 + more}"):
+        astrofm.light_curves(table, id="star", time="t", flux="f", error=0.1 * u.one, format="jd", scale="tdb")
+
+
 def test_a_table_of_many_stars_gives_one_light_curve_each():
     table = {name: column * 2 for name, column in TABLE.items()} | {"star": np.array([7, 3, 7, 9, 3, 7])}
     stars = astrofm.light_curves(table, id="star", **NAMES)

@@ -1,11 +1,21 @@
 """The card of a star shows what the model says, and refuses what it can't show."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
+from astropy import units as u
 
 import astrofm
 from astrofm.cli import main
+from astrofm.data import collate
 from astrofm.errors import DataError
+from astrofm.models import Model
+from astrofm.nn.cadence import AnyCadenceEncoder
+from astrofm.nn.heads import ClassHead
+from astrofm.nn.plain import MeasuredHead, PlainAligner
+from astrofm.testing import FakePhotometer
 
 pytest.importorskip("matplotlib")
 
@@ -63,3 +73,48 @@ def test_the_command_draws_a_file(instruments, model, tmp_path, capsys):
                            (["-o", str(tmp_path / "b.png"), "--star", "3"], "counts from 1 to 2")):
         assert main(["card", str(star), "-m", str(path), *words]) == 1
         assert message in capsys.readouterr().err
+
+
+class TestOfLightCurves:
+    @pytest.fixture
+    def model(self):
+        torch.manual_seed(0)
+        encoder = AnyCadenceEncoder(dim=16, depth=1, heads=2, hidden=24, length=64, folded=16).eval()
+        heads = {"classes": ClassHead(dim=16, label="kind", classes=["RR", "EA", "DCEP"], hidden=16).eval(),
+                 "period": MeasuredHead(dim=16)}
+        return Model(encoder, PlainAligner(dim=16), heads, card={"name": "curves"}).to("cpu", precision="float32")
+
+    @pytest.fixture
+    def star(self, instruments):
+        random = np.random.default_rng(0)
+        days = np.sort(random.uniform(0, 100, 200))
+        table = {"t": 58300 + days, "m": 15 + 0.5 * np.sin(2 * np.pi * days / 3.21), "b": ["blue", "red"] * 100}
+        return astrofm.light_curve(table, time="t", mag="m", error=0.02 * u.mag, band="b", format="mjd", scale="tdb", id="V7",
+                                   instrument=FakePhotometer.name)
+
+    def test_it_shows_the_curve_its_fold_classes_numbers_and_neighbours(self, model, star, tmp_path):
+        index = astrofm.build_index(model, [star])
+        figure = model.card(star, index=index, path=tmp_path / "card.png")
+        told, table = texts(figure), model.classify(star)
+        for wanted in ("V7", "B", "R", "folded at 3.2", f"kind: {table['kind'][0]}", "set of 90 %", "period  3.2",
+                       "points_all  200", "nearest stars"):
+            assert wanted in told, wanted
+        assert (tmp_path / "card.png").stat().st_size > 20_000
+        bars = next(axis for axis in figure.axes if axis.get_xlabel() == "probability").patches
+        assert len(bars) == 3 and sum(bar.get_width() for bar in bars) == pytest.approx(1, abs=1e-5)
+
+    def test_magnitudes_grow_downwards_and_fluxes_upwards(self, model, star):
+        batch = collate([FakePhotometer().sample(star)])
+        magnitudes = replace(batch, value=25 - 2.5 * np.log10(batch.value), error=np.full_like(batch.error, 0.02),
+                             meta={**batch.meta, "unit": ["mag"]})
+        for one, downwards in ((batch, False), (magnitudes, True)):
+            low, high = model.card(one).axes[0].get_ylim()
+            assert (low > high) == downwards
+
+    def test_a_star_without_a_period_or_with_nothing_is_drawn_or_refused(self, model, star):
+        assert "no period found" in texts(model.card(star[:3]))
+        with pytest.raises(DataError, match="light curves are not translated"):
+            model.card(star, to=["wide"])
+        star["mask"] = True
+        with pytest.raises(DataError, match="light curve has no usable point"):
+            model.card(star)

@@ -18,7 +18,7 @@ from astrofm.testing import FakePhotometer
 
 CENTRES = {"rrab": (0.0, 0.0), "rrc": (1.6, 0.0), "ea": (0.0, 3.0), "mira": (4.0, 4.0)}
 PARENTS = {"rrab": "rrlyr", "rrc": "rrlyr", "rrlyr": "pulsating", "mira": "pulsating", "ea": "eclipsing"}
-METHODS = ["head", "probe", "forest"]
+METHODS = ["head", "probe", "forest", "lora", "full"]
 
 
 def within(part, expected, n, sigmas=3.5):
@@ -210,6 +210,25 @@ def test_how_common_classes_are_can_be_said(model, sky):
         fitted(model, sky, prior="flat")
 
 
+def test_how_common_classes_are_can_be_said_when_stars_are_asked(model, sky):
+    batch, extras, _ = sky(300, 2, rare=0)
+    prior = {"rrab": 0.1, "rrc": 0.7}
+    told = fitted(model, sky, n=2000, method="probe", prior={**prior, "ea": 0.15, "mira": 0.05}).predict(batch, extras=extras)
+    made = fitted(model, sky, n=2000, method="probe", prior="even")
+    plain, asked = made.classify(batch, extras=extras), made.classify(batch, extras=extras, prior=prior)
+    same = made.classify(batch, extras=extras, prior={"rrab": 0.25})
+    np.testing.assert_allclose(same["kind_1_probability"], plain["kind_1_probability"], atol=1e-6)
+    agree = np.asarray(asked["kind_1"]) == np.asarray(told["kind"])
+    assert agree.mean() > 0.95 and np.mean(asked["kind_1"] == "rrc") > np.mean(plain["kind_1"] == "rrc")
+    extra = [set(a.split(",")) - set(b.split(",")) for a, b in zip(asked["kind_set"], plain["kind_set"], strict=True)]
+    assert all(len(more) <= 1 for more in extra), "sets hold what they held, and the most probable"
+    assert asked.meta["prior"] == str(prior) or asked.meta["prior"] == prior
+    for wrong, message in (({"cow": 0.1}, "names class 'cow'"), ({"ea": -1}, "numbers above 0"),
+                           ({"ea": 1.0}, "leaves none for the other classes"), ({"ea": np.nan}, "numbers above 0")):
+        with pytest.raises(DataError, match=message):
+            made.classify(batch, extras=extras, prior=wrong)
+
+
 def test_classes_and_numbers_are_learned_of_one_table(model, sky):
     batch, extras, labels = sky(150, 9)
     labels["teff"] = np.random.default_rng(0).uniform(4000, 8000, 150) * u.K
@@ -220,12 +239,12 @@ def test_classes_and_numbers_are_learned_of_one_table(model, sky):
     assert sum(made.about["provenance"]["classes"]["kind"]["counts"].values()) == 129
     with pytest.raises(DataError, match="a forest learns classes, and label 'teff'"):
         model.fit(batch, labels, method="forest")
-    with pytest.raises(DataError, match="classes are learned by head, probe, forest"):
+    with pytest.raises(DataError, match="learns one column of classes, or numbers"):
         model.fit(batch, labels, method="lora")
 
 
 def test_all_rows_of_a_star_are_left_out_together():
-    from astrofm.models.classifiers import folds_of
+    from astrofm.models.class_stars import folds_of
 
     keys = [str(k // 4) for k in range(200)]
     fold = folds_of(keys, np.arange(200) // 4 % 2, 0)
@@ -292,6 +311,9 @@ def test_wrong_questions_are_refused(model, sky):
             model.fit(batch, labels, **options)
     with pytest.raises(UnknownNameError, match="measures no 'amplitude': give it to the head from outside"):
         model.fit(batch, labels, extras=["amplitude"])
+    for method in ("lora", "full"):
+        with pytest.raises(DataError, match="one column of classes, or numbers: choose 'kind' alone"):
+            model.fit(batch, Table({"kind": labels["kind"], "teff": np.linspace(4000, 5000, 60)}), method=method)
     with pytest.raises(DataError, match="`prior` is for labels that are classes"):
         model.fit(batch, Table({"teff": np.linspace(4000, 5000, 60)}), prior="even")
     with pytest.raises(ValueError, match="neither a class nor above one"):

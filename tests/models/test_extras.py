@@ -74,6 +74,12 @@ def test_a_model_without_such_heads_refuses_extras():
         model.predict(stars(), extras={"period": [1, 2, 3]})
 
 
+@pytest.mark.parametrize("extras", [np.zeros((2, 6)), [1.0, 2.0], 3.0])
+def test_extras_without_names_are_refused_in_words(model, extras):
+    with pytest.raises(DataError, match="a table or a mapping of columns with names"):
+        model.predict(stars(), extras=extras)
+
+
 def test_a_head_of_another_size_is_refused():
     encoder, aligner = PointEncoder(dim=8, depth=1, heads=2, hidden=16), PlainAligner(dim=8)
     with pytest.raises(DataError, match="reads 9 numbers a star"):

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy import units as u
 
 import astrofm
+from astrofm.cli import main
 from astrofm.models import load_model
 
 WEIGHTS = Path(astrofm.__file__).parent / "models" / "weights" / "variable-tiny.safetensors"
@@ -31,3 +33,26 @@ def test_a_star_is_found_in_another_survey():
     order = (first @ second.T).argsort(axis=1)[:, ::-1]
     assert np.mean((order[:, :10] == np.arange(60)[:, None]).any(axis=1)) > 0.6  # one in six by chance
     assert np.mean(stars.name[order[:, 0]] == stars.name) > 0.6
+
+
+@pytest.mark.parametrize("level", [0.0, -100.0])
+def test_a_light_curve_of_negative_median_flux_gets_its_period_and_a_flag(level):
+    pytest.importorskip("astrofm_tess")
+    random = np.random.default_rng(0)
+    days = np.sort(random.uniform(0, 27, 500))
+    flux = level + 20 * np.sin(2 * np.pi * days / 0.6) + random.normal(0, 5, 500)
+    star = astrofm.light_curve({"t": 58300 + days, "f": flux}, time="t", flux="f", error=5 * u.one, format="mjd", scale="tdb",
+                               instrument="tess")
+    model = load_model("variable-tiny")
+    row, told = model.predict(star)[0], model.classify(star)[0]
+    assert abs(row["period"].value - 0.6) < 0.002 and np.isfinite(row["amplitude"].value)
+    assert told["variable_class"] and np.isfinite(model.embed(star)).all()
+    assert {"negative-flux", "low-snr"} <= set(row["flags"].split(",")) & set(told["flags"].split(","))
+
+
+def test_its_card_is_shown_in_short_lines(capsys):
+    assert main(["show", "variable-tiny"]) == 0
+    told = capsys.readouterr().out
+    count = len(load_model("variable-tiny").about["provenance"]["extras"])
+    assert f"{count} entries, std to" in told and "in full: astrofm show variable-tiny --json" in told
+    assert max(map(len, told.splitlines())) <= 130 and len(told) < 4000

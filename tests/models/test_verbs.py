@@ -1,6 +1,7 @@
 """Predict, embed, translate and reconstruct keep order, units and honesty."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,11 @@ import torch
 from astropy import units as u
 
 from astrofm.compat import SpectrumList
+from astrofm.data import collate
 from astrofm.errors import DataError, UnknownNameError
 from astrofm.models import Familiarity, Model, answers
 from astrofm.models.scaling import amplitude, reduced_chi2
+from astrofm.testing import FakePhotometer
 
 sys.path.insert(0, str(Path(__file__).parent))
 from model_fakes import make_model, spectrum_of  # noqa: E402
@@ -110,6 +113,18 @@ def test_what_cannot_be_represented_is_a_row_in_a_list_and_an_error_alone(model)
     assert "mag" in table["error"][1]
 
 
+def test_what_cannot_be_read_keeps_the_id_and_the_file_that_are_known(model, stars, tmp_path):
+    bad = spectrum_of(np.ones(1200), unit=u.mag)
+    bad.meta.update(id="HD 1", file="night.fits")
+    (tmp_path / "b.wide").write_text("WIDE x")
+    batch = collate([FakePhotometer().sample(FakePhotometer().example(7))])  # of an instrument that the model does not know
+    data = [bad, stars[0], tmp_path / "b.wide", replace(batch, meta={**batch.meta, "file": ["c.fits"]}), 42]
+    for table in (model.predict(data), model.classify(data)):
+        assert table["id"].tolist() == ["HD 1", "example-0", "", "example-7", ""]
+        assert table["file"].tolist() == ["night.fits", "", str(tmp_path / "b.wide"), "c.fits", ""]
+        assert [bool(error) for error in table["error"]] == [True, False, True, True, True]
+
+
 def test_translation_is_on_the_targets_grid_and_honest_about_scale(model, stars):
     relative = model.translate(stars[0], to="coarse")
     assert len(relative.flux) == 60 and relative.flux.unit == u.dimensionless_unscaled
@@ -197,6 +212,10 @@ def test_familiarity_keeps_its_quantile_and_knows_a_stranger():
     within = familiar.distance(known) <= float(familiar.threshold)
     assert np.mean(within) == pytest.approx(0.99, abs=0.002)
     assert familiar.distance(np.full((1, 6), 100.0))[0] > float(familiar.threshold)
+    few = known[:12]
+    near, far = Familiarity.fit(few), Familiarity.fit(few, kept=known[12:])
+    assert np.mean(near.distance(known[12:]) > float(near.threshold)) > 0.05
+    assert np.mean(far.distance(known[12:]) > float(far.threshold)) == pytest.approx(0.005, abs=0.002)
     with pytest.raises(ValueError, match="too few"):
         Familiarity.fit(known[:5])
     assert isinstance(familiar.mean, torch.Tensor)

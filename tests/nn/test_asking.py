@@ -124,7 +124,7 @@ def test_pixels_of_its_own_must_be_on_the_grid():
     with torch.no_grad():
         model.encoder.pixel_wavelength.copy_(torch.from_numpy(WAVE[20:220]))
     assert np.isfinite(model.predict(batch())["teff"].value).all()
-    with pytest.raises(DataError, match="200 pixels of its own.*not on this grid"):
+    with pytest.raises(DataError, match="200 pixels of its own.*of them are not among"):
         model.predict(batch(wave=WAVE * 1.001))
     with pytest.raises(DataError, match="cover 9000-9900 Angstrom"):
         build().predict(batch(wave=np.linspace(9000, 9900, 300)))
@@ -169,8 +169,12 @@ def test_maps_of_attention_are_over_the_mean_and_leave_out_masked_pixels(how):
     assert maps[1].mask[40:80].all() and maps[1].mask.sum() == 40
 
 
-def test_the_gradient_is_that_of_the_label():
-    model, spectra = build(context=400), batch(1)
+@pytest.mark.parametrize("pixels", [0, 300])
+def test_the_gradient_is_that_of_the_label(pixels):
+    model, spectra = build(context=400, pixels=pixels), batch(1)
+    if pixels:  # each with a spread of its own
+        model.encoder.pixel_wavelength.copy_(torch.from_numpy(WAVE))
+        model.encoder.pixel_spread.copy_(torch.linspace(0.1, 1.0, pixels)[torch.randperm(pixels)])
     weight = model.attention(spectra, "teff", how="gradient")[0].flux.value
     strongest = np.argsort(weight)[-3:]
     changes = []

@@ -98,17 +98,29 @@ def test_magnitudes_and_the_fluxes_they_are_of_pack_alike():
     assert first.absolute.all() and not second.absolute.any()  # nobody told zero points: no colour can be made of them
 
 
-def test_fluxes_at_and_below_zero_stay_finite_and_without_a_positive_median_are_nan():
-    batch = magnitudes()
-    flux = torch.where(batch.mask, 0.0, 100 * torch.randn(batch.value.shape, generator=torch.Generator().manual_seed(0)))
-    flux[:3] += 50 * ~batch.mask[:3]
-    flux[3:] -= 500 * ~batch.mask[3:]
-    stars = replace(batch, value=flux, error=torch.where(batch.mask, 0.0, 100.0), meta={"id": batch.meta["id"],
-                                                                                        "unit": ["electron / s"] * 6})
-    assert (flux[:3][~batch.mask[:3]] < 0).any()
-    embedded = AnyCadenceEncoder(**SMALL).eval().embed(stars)
-    assert torch.isfinite(embedded[:3]).all()
-    assert torch.isnan(embedded[3:]).all()
+def sunken(level, spread=100.0, error=100.0):
+    """Stars of fluxes about ``level``, and the same batch with a sine of 0.61 days in it."""
+    batch = magnitudes(p=200)
+    noise = spread * torch.randn(batch.value.shape, generator=torch.Generator().manual_seed(0))
+    wave = 2 * spread * torch.sin(2 * torch.pi * batch.coordinate / 0.61)
+    flux = torch.where(batch.mask, 0.0, (level + noise + wave).to(batch.value.dtype))
+    return replace(batch, value=flux, error=torch.where(batch.mask, 0.0, error).to(flux.dtype),
+                   meta={"id": batch.meta["id"], "unit": ["electron / s"] * 6})
+
+
+@pytest.mark.parametrize("level", [50.0, 0.0, -50.0, -3000.0])
+def test_stars_of_no_positive_median_flux_are_embedded_and_keep_their_period(level):
+    stars = sunken(level)
+    assert ((stars.value < 0) & ~stars.mask).any()
+    curves = pack(stars)
+    assert torch.equal(curves.there.sum(1), (~stars.mask).sum(1))
+    assert ((1 / curves.period - 1 / 0.61).abs() * 400 < 0.3).all()
+    assert torch.isfinite(AnyCadenceEncoder(**SMALL).eval().embed(stars)).all()
+
+
+def test_magnitudes_of_faint_stars_do_not_jump_where_their_median_sinks_below_zero():
+    above, below = (pack(sunken(level)).centred()[0] for level in (0.5, -0.5))
+    assert (above - below).abs().max() < 0.02
 
 
 def test_the_zero_point_plays_no_part_but_the_colour_does():

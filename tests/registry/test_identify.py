@@ -1,9 +1,14 @@
 """Whose is it: every instrument is asked, none is guessed."""
 
+import re
+import sys
+import zipfile
+
 import pytest
 from astropy import units as u
 
 import astrofm
+from astrofm.cli import main
 from astrofm.compat import Spectrum, SpectrumList
 from astrofm.errors import AmbiguousError, DataError, PluginWarning, ReadError
 from astrofm.registry import get_instrument, identify
@@ -77,8 +82,9 @@ def test_two_claims_to_one_file_or_object_name_both_packages(install_instrument,
     install_instrument("astrofm-one", "one", mark="GOOD")
     install_instrument("astrofm-two", "two", mark="GOOD")
     both = r"one \(astrofm-one 0.1\) and two \(astrofm-two 0.1\)"
-    with pytest.raises(AmbiguousError, match=both):
+    with pytest.raises(AmbiguousError, match=both) as caught:
         identify(file)
+    assert f"astrofm.registry.get_instrument('one').read({str(file)!r})" in str(caught.value)
     with pytest.raises(AmbiguousError, match=both):
         identify(get_instrument("one").example())
 
@@ -107,3 +113,29 @@ def test_what_is_not_there_a_folder_or_empty_is_told_apart(tmp_path):
     (tmp_path / "empty.fits").touch()
     with pytest.raises(ReadError, match="empty"):
         identify(tmp_path / "empty.fits")
+
+
+def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "stars.parquet"
+    path.write_bytes(b"PAR1" + bytes(40) + b"PAR1")
+    with pytest.raises(ReadError, match="no installed instrument knows"):
+        identify(path)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    words = r"stars.parquet is Parquet, .*pip install 'astrofm\[parquet\]'"
+    for verb in (identify, astrofm.read):
+        with pytest.raises(ReadError, match=words):
+            verb(path)
+    assert main(["identify", str(path)]) == 1
+    assert re.search(words, capsys.readouterr().out)
+
+
+def test_an_archive_of_nobody_says_what_it_holds(tmp_path):
+    path = tmp_path / "dl.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for k in range(8):
+            archive.writestr(f"XP_SAMPLED-{k}.csv", "source_id,flux\n")
+    with pytest.raises(ReadError, match="XP_SAMPLED-0.csv, .*XP_SAMPLED-5.csv and 2 more; unzip it"):
+        astrofm.read(path)
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(ReadError, match="damaged zip archive"):
+        astrofm.read(path)

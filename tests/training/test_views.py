@@ -262,12 +262,13 @@ def test_the_resampled_view_of_a_star_is_nearer_to_it_than_to_others(data, tmp_p
     assert found[0] > 0.5 and found[0] > found[1], found
 
 
-def test_a_star_with_negative_fluxes_is_left_out_and_told(data, tmp_path):
+def test_a_star_without_a_good_point_is_refused_and_one_of_negative_fluxes_is_seen(data, tmp_path):
     objective = make(recipe(tmp_path, "masked-points"))
     batch = stars(4, "robot")
-    sunk = replace(batch, value=-batch.value, meta={**batch.meta, "unit": ["electron / s"] * 4}).tensors()
-    with pytest.raises(DataError, match="median is not positive"):
-        objective.see(sunk)
+    sunk = replace(batch, value=-batch.value, meta={**batch.meta, "unit": ["electron / s"] * 4})
+    assert torch.isfinite(objective.see(sunk.tensors())).all()
+    with pytest.raises(DataError, match="no good point"):
+        objective.see(replace(batch, mask=np.ones_like(batch.mask)).tensors())
 
 
 def test_another_encoder_is_refused(tmp_path):

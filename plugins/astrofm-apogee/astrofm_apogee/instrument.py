@@ -22,7 +22,7 @@ from astrofm.interfaces.sampling import put_on_grid
 from .bits import bad_pixels
 from .grid import GRID, PIXELS, pixels_of
 from .layouts import HOPELESS, HOPELESS_ASPCAP, Contents, chip_ends, parse, parse_visits
-from .products import check_lattice, is_apogee, is_catalogue
+from .products import check_lattice, is_apogee, is_aspcap, is_catalogue
 from .tables import is_apogee_table
 
 #: unit of the fluxes that are not over the continuum
@@ -49,6 +49,7 @@ class Apogee(SpectrumInstrument):
     unit = u.dimensionless_unscaled
     calibration = "relative"
     line_spread = LineSpread.constant(22500)
+    from_arrays = "astrofm_apogee.grid.expand"
     example_header = {"TELESCOP": "apo25m", "SURVEY": "apogee", "OBJID": "2M00000000+0000000", "FIELD": "EXAMPLE"}
     #: pixels that no chip sees in a star at rest; shape ``(8575,)``, True = never any data
     gaps = np.isin(np.arange(PIXELS), pixels_of(7514), invert=True)
@@ -64,7 +65,7 @@ class Apogee(SpectrumInstrument):
         header = data.meta.get("header")
         if not hasattr(header, "get"):
             return False
-        return is_apogee(header) or ("FERRE" in header and "SPECLIB" in header)
+        return is_apogee(header) or is_aspcap(header)
 
     def claims_file(self, path: Path) -> bool:
         """Say whether a file is APOGEE's, by its headers; catalogues are claimed, and refused in `read`."""
@@ -76,8 +77,10 @@ class Apogee(SpectrumInstrument):
                 return any(is_apogee_table(header) for header in headers(path, whole)[1:])
             if len(found) < 2 or is_apogee(found[0]) or is_catalogue(found[1]):
                 return len(found) == 2
-            if found[1].get("NAXIS1") != PIXELS or found[1].get("XTENSION") != "IMAGE":
+            if found[1].get("XTENSION") != "IMAGE" or not (is_aspcap(found[0]) or found[1].get("NAXIS1") == PIXELS):
                 return False
+            if is_aspcap(found[0]):
+                return True
             check_lattice(path, found[1].get("CRVAL1"), found[1].get("CDELT1"), found[1].get("CRPIX1", 1))
             return True
         except ReadError:

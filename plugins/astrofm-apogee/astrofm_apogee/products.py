@@ -8,7 +8,7 @@ from typing import Any
 from astrofm.data.fitsfile import Header
 from astrofm.errors import ReadError
 
-from .grid import FIRST, PIXELS, STEP
+from .grid import CHIPS, FIRST, PIXELS, STEP
 
 TELESCOPES = ("apo25m", "apo1m", "lco25m")
 
@@ -39,9 +39,15 @@ def product_of(path: Path, found: list[Header]) -> str:
     elif shape[0] == PIXELS and first.get("NAXIS", 0) in (1, 2):
         check_lattice(path, first.get("CRVAL1"), first.get("CDELT1"), first.get("CRPIX1", 1))
         product, need = "apStar" if len(found) > 3 and found[3].get("BITPIX", 0) > 0 else "aspcapStar", 4
-    elif is_apogee(primary):
+        if product == "aspcapStar" and len(found) > 4 and found[4].get("XTENSION") == "IMAGE" and not is_aspcap(primary):
+            raise ReadError(f"{path}: an apStar file has its mask, whole numbers, in HDU 3, and an aspcapStar file ASPCAP's "
+                            "table in HDU 4; this one has neither. If it is an apStar file, its mask is missing: fetch it "
+                            "again")
+    elif is_apogee(primary) or is_aspcap(primary):
+        advice = ("Hand over its arrays, put on the whole lattice by astrofm_apogee.grid.expand" if shape[0] in CHIPS else
+                  "Is it an intermediate product of the pipeline?")
         raise ReadError(f"{path}: its first image has {shape[0]} x {shape[1]} pixels; apVisit has 4096 x 3, apStar and "
-                        f"aspcapStar have {PIXELS} a row. Is it an intermediate product of the pipeline?")
+                        f"aspcapStar have {PIXELS} a row. {advice}")
     else:
         raise ReadError(f"{path} is no APOGEE spectrum: TELESCOP is {primary.get('TELESCOP')!r}")
     if len(found) < need:
@@ -54,6 +60,11 @@ def is_apogee(primary: Any) -> bool:
     """Say whether a primary header (anything with ``get``) names the survey or one of its telescopes."""
     word = str(primary.get("TELESCOP", "")).strip().lower()
     return word in TELESCOPES or str(primary.get("SURVEY", "")).strip().lower().startswith("apogee")
+
+
+def is_aspcap(primary: Any) -> bool:
+    """Say whether a primary header is that of ASPCAP's own files, which name no telescope."""
+    return "FERRE" in primary and "SPECLIB" in primary
 
 
 def is_catalogue(first: Header) -> bool:

@@ -12,7 +12,7 @@ from astropy.io import fits
 import astrofm
 from astrofm.compat import Spectrum, SpectrumList
 from astrofm.data import collate
-from astrofm.errors import ReadError
+from astrofm.errors import AmbiguousError, ReadError
 from astrofm.registry import get_instrument, identify
 from astrofm.testing import InstrumentTests
 
@@ -176,6 +176,14 @@ def test_files_of_others_are_not_claimed(tmp_path, instrument):
     mwm(tmp_path / "boss-only.fits", counts=(1, 1, 0, 0))
     for path in [*tmp_path.iterdir(), tmp_path / "absent.fits"]:
         assert not instrument.claims_file(path), path.name
+
+
+def test_an_mwm_file_of_both_spectrographs_is_read_by_what_the_refusal_says(tmp_path):
+    path = mwm(tmp_path / "both.fits", counts=(1, 0, 1, 0))
+    with pytest.raises(AmbiguousError, match="apogee .* and sdss-optical") as caught:
+        identify(path)
+    typed = str(caught.value).split("for example ")[1]
+    assert len(eval(typed, {"astrofm": astrofm})) == 1
 
 
 def test_mwm_files_give_each_observatory_and_leave_boss_alone(tmp_path, instrument):

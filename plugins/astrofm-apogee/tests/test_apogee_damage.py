@@ -121,7 +121,10 @@ STRANGERS = {
     "no table": (_hdus(*[_image(PIXELS, **GRID)] * 3), "aspcapStar files have 5 HDUs"),
     "shapes": (_hdus(_image(3, PIXELS, **GRID), _image(2, PIXELS), _image(3, PIXELS, dtype="i2")), r"shape \(2, 8575\)"),
     "a cube": (_hdus(*[_image(2, 3, PIXELS, **GRID)] * 4), "first image has|no APOGEE"),
-    "an image for a table": (_hdus(*[_image(PIXELS, **GRID)] * 5), "expected ASPCAP's table"),
+    "an image for a table": (_hdus(*[_image(PIXELS, **GRID)] * 5, FERRE="v461a", SPECLIB="v17"), "expected ASPCAP's table"),
+    "no mask": (_hdus(*[_image(3, PIXELS, **GRID)] * 7), "an apStar file, its mask is missing"),
+    "chips": (_hdus(*[_image(7514, **GRID)] * 3, TELESCOP=None, SURVEY=None, FERRE="v461a", SPECLIB="v17"),
+              "7514 x 1 pixels; .* aspcapStar have 8575 a row.*grid.expand"),
     "another table": (_hdus(*[_image(PIXELS, **GRID)] * 3, _table()), "no column ASPCAPFLAG"),
     "scaled": (_scaled, "BZERO"), "integers": (_hdus(*[_image(3, PIXELS, dtype="i2", **GRID)] * 4), "BITPIX = 16"),
     "chips of another shape": (_hdus(*VISIT, _image(3, 2048)), "have one shape"),
@@ -174,6 +177,11 @@ def test_scaled_columns_are_refused(key, value, tmp_path, instrument):
 
 def test_columns_scaled_by_one_are_as_they_are(tmp_path, instrument):
     assert len(instrument.read(_of_astra(tmp_path / "a.fits", "TSCAL", "1.0"))) == 1
+
+
+def test_a_file_of_aspcaps_of_another_length_is_claimed_so_that_the_refusal_says_its_length(tmp_path, instrument):
+    STRANGERS["chips"][0](tmp_path / "star.fits")
+    assert instrument.claims_file(tmp_path / "star.fits")
 
 
 def test_a_catalogue_is_claimed_so_that_the_refusal_says_what_it_is(tmp_path, instrument):

@@ -162,6 +162,8 @@ def _what_else(found: Mapping[str, Header]) -> str:
                 "with coadd- or spectra- beside it")
     if {"FLUX", "IVAR", "FIBERMAP"} <= found.keys():
         return ("is a DESI frame, one arm of one exposure: give a file whose name begins with coadd- or spectra-")
+    if "FIBERMAP" not in found and any(PARTS.fullmatch(name) for name in found):
+        return (f"lacks the table FIBERMAP, which says which star each row is: fetch it again; this file holds {names}")
     return (f"holds no DESI spectra: they have a table FIBERMAP and images such as B_WAVELENGTH and B_FLUX; "
             f"this file holds {names}")
 

@@ -93,7 +93,11 @@ def hdus(path: Path, data: bytes | mmap.mmap) -> Iterator[tuple[str, Header]]:
 
 
 def is_desi(path: Path) -> bool:
-    """Say from its HDUs whether a file holds DESI spectra: a table FIBERMAP, and images such as B_FLUX; never raises."""
+    """Say from its HDUs whether a file holds DESI spectra; never raises.
+
+    It has images such as B_FLUX, and a table FIBERMAP or an image such as B_WAVELENGTH, too: where only the table is
+    missing, `read` says so.
+    """
     try:
         head = stored_bytes(path, BLOCK)
         packed = head.startswith(GZIP)
@@ -105,20 +109,21 @@ def is_desi(path: Path) -> bool:
         if packed:
             start = read_bytes(path, limit=HEADER)
             first = str(Header(path, start, primary.stop).get("EXTNAME", ""))
-            return (first == "FIBERMAP" or bool(PARTS.fullmatch(first))) and _holds_both(path, read_bytes(path, limit=HEAD))
+            known = first == "FIBERMAP" or PARTS.fullmatch(first)
+            return bool(known) and _holds_spectra(path, read_bytes(path, limit=HEAD))
         with mapped(path) as data:
-            return _holds_both(path, data)
+            return _holds_spectra(path, data)
     except ReadError:
         return False
 
 
-def _holds_both(path: Path, data: bytes | mmap.mmap) -> bool:
-    fibres = arms = False
+def _holds_spectra(path: Path, data: bytes | mmap.mmap) -> bool:
+    fibres, arms = False, set()
     try:
         for name, header in hdus(path, data):
             fibres |= name == "FIBERMAP" and "XTENSION" in header
-            arms |= bool(PARTS.fullmatch(name))
-            if fibres and arms:
+            arms |= {name} if PARTS.fullmatch(name) else set()
+            if arms and (fibres or any({f"{arm}_WAVELENGTH", f"{arm}_FLUX"} <= arms for arm in "BRZ")):
                 return True
     except ReadError:  # damaged further on: `read` says so
         return False

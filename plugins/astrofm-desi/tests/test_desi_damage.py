@@ -64,7 +64,7 @@ CHANGES = {
     "no wavelengths": ({"R_WAVELENGTH": _gone}, "R_WAVELENGTH is missing"),
     "no inverse variance": ({"Z_IVAR": _gone}, "Z_IVAR is missing"),
     "no flux": ({"B_FLUX": _gone}, "B_FLUX is missing"),
-    "no fibre map": ({"FIBERMAP": _gone}, "holds no DESI spectra.*FIBERMAP"),
+    "no fibre map": ({"FIBERMAP": _gone}, "lacks the table FIBERMAP, which says"),
     "fibre map without identifiers": ({"FIBERMAP": lambda hdu: fits.BinTableHDU.from_columns(
         [c for c in hdu.columns if c.name != "TARGETID"], name="FIBERMAP")}, "TARGETID"),
     "identifiers of floats": ({"FIBERMAP": lambda hdu: fits.BinTableHDU.from_columns(
@@ -118,6 +118,15 @@ def test_an_arm_that_is_there_twice_is_refused(tmp_path, desi_instrument):
 
 def test_masks_packed_in_an_unknown_way_are_refused(tmp_path, desi_instrument):
     refused(desi_instrument, desi(tmp_path / "a.fits", packed="RICE_1"), "packed by RICE_1.*funpack")
+
+
+@pytest.mark.parametrize("pack", [bytes, lambda data: gzip.compress(data, 1)])
+def test_a_file_without_fibre_map_is_claimed_so_that_the_refusal_says_what_it_lacks(pack, tmp_path, desi_instrument):
+    path = desi(tmp_path / "a.fits", n=1, changes={"FIBERMAP": _gone})
+    path.write_bytes(pack(path.read_bytes()))
+    assert desi_instrument.claims_file(path)
+    with pytest.raises(ReadError, match="lacks the table FIBERMAP"):
+        astrofm.read(path)
 
 
 def test_catalogues_and_frames_are_told_as_such(tmp_path, desi_instrument):

@@ -4,9 +4,8 @@
 
 Each survey's stars are as bright as it sees well. Some are seen for a part of the survey only, in one band, or with fewer
 points, as archives have them; and some at the real times of the ZTF stars in ``DATA/ztf``, with their errors and magnitudes.
-The head of classes reads the embedding and the features of `astrofm.data.FEATURES`, but for those that say how a star was
-sampled. The period is the one that is measured; its error is calibrated on stars whose cycle is the right one, and how many
-these are is printed.
+The head of classes reads the embedding and the features of `astrofm.data.PORTABLE`. The period is the one that is measured;
+its error is calibrated on stars whose cycle is the right one, and how many these are is printed.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from astrofm_sky.real_times import Real
 from astropy import units as u
 from astropy.table import Column, QTable
 
-from astrofm.data import FEATURES, Batch
+from astrofm.data import PORTABLE, Batch
 from astrofm.models import Model
 from astrofm.nn.plain import MeasuredHead
 from astrofm.registry import cards, get_instrument
@@ -31,9 +30,6 @@ from astrofm.registry import cards, get_instrument
 #: surveys, range of V magnitudes, and part of the stars
 SURVEYS = {"ztf": ((13.0, 20.0), 1.0), "gaia-epoch": ((9.0, 19.0), 1.0), "tess": ((7.0, 14.5), 0.6),
            "kepler": ((9.0, 15.0), 0.2)}
-#: features that say how a star was sampled, and how bright it is
-SAMPLING = {"points_all", "points", "bands", "negative", "median", "median_error", "mean_error", "time_base", "cadence",
-            "longest_gap", "duty_cycle"}
 #: part of the stars that are seen in one band, for a part of the time, with fewer points, and at real times
 ONE_BAND, SHORTER, FEWER, REAL = 0.35, 0.4, 0.3, 0.25
 #: a period is right that is off by no more than this part
@@ -135,7 +131,7 @@ def main() -> None:
         "summary": "class, period and amplitude of variable stars from light curves of any survey"})
     parents = {name: one.parent for name, one in CLASSES.items() if one.parent != name}
     model = named.fit(learn, truth(learn, "variable_class", "amplitude"), method="head", parents=parents, prior="even",
-                      extras=[name for name in FEATURES if name not in SAMPLING], progress=progress)
+                      extras=PORTABLE, progress=progress)
     heads = {("amplitude" if name == "fitted" else name): head for name, head in model.heads.items()}
     heads["period"] = MeasuredHead(dim=model.dim)
     model = Model(model.encoder, model.aligner, heads, card={**model.about, "name": "variable-tiny"},

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import torch
 from astrofm_zoo.spectrafm.published import import_weights as import_spectrafm
 from astrofm_zoo.stars.published import import_weights as import_stars
 from astropy import units as u
+from astropy.nddata import StdDevUncertainty
 from astropy.table import Table
 
 from astrofm import load_model
+from astrofm.compat import Spectrum
 from astrofm.data import Batch
 from astrofm.errors import DataError, ModelFileError, UnknownNameError
 from astrofm.nn.asking import AskedNames, AskedNumbers
@@ -60,21 +63,44 @@ def test_the_oracle_of_leung_and_bovy(shared_data):
     assert spread(columns(answer, oracle["columns"].tolist()), oracle["outputs"]) < 1e-4
 
 
-def test_the_oracle_of_spectrafm(shared_data):
+def spectrafm_oracle(shared_data):
+    """Give the model of the oracle, its batch as the default takes it, and what the published code answers."""
     folder = shared_data / "oracles" / "spectrafm"
     oracle = np.load(folder / "oracle.npz")
     wave = np.linspace(15152.2, 16940.0, 300)
     np.testing.assert_allclose(wave[oracle["pixel"]], oracle["wavelength"])
-    model = import_spectrafm(folder, wavelength=wave)
-    n = len(oracle["inputs"])
-    value, mask = np.zeros((n, 300), np.float32), np.ones((n, 300), bool)
+    value, mask = np.zeros((len(oracle["inputs"]), 300), np.float32), np.ones((len(oracle["inputs"]), 300), bool)
     value[:, oracle["pixel"]] = np.nan_to_num(oracle["inputs"])
     mask[:, oracle["pixel"]] = np.isnan(oracle["inputs"])
-    model.about["instruments"] = {}
-    answer = model.to("cpu", precision="float32").predict(
-        Batch("apogee", wave, value, np.full_like(value, 0.01), mask, meta={"id": [""] * n}))
-    names = [name.lower() for name in oracle["columns"]]
-    assert spread(columns(answer, names), oracle["outputs"]) < 1e-4
+    batch = Batch("apogee", wave, value, np.full_like(value, 0.01), mask, meta={"id": [""] * len(value)})
+    return import_spectrafm(folder, wavelength=wave), batch, [name.lower() for name in oracle["columns"]], oracle["outputs"]
+
+
+def test_the_oracle_of_spectrafm(shared_data, tmp_path):
+    model, batch, names, expected = spectrafm_oracle(shared_data)
+    assert spread(columns(model.predict(batch), names), expected) < 1e-4
+    again = load_model(model.save(tmp_path / "spectrafm.safetensors"))
+    assert spread(columns(again.predict(batch), names), expected) < 1e-4
+    assert again.encoder.keeps_float32, "so it is on processors with bfloat16, too"
+
+
+def test_spectra_of_the_pixels_of_spectrafm_get_the_same_answers(shared_data):
+    model, batch, names, expected = spectrafm_oracle(shared_data)
+    spectra = [Spectrum(spectral_axis=batch.coordinate * u.AA, flux=value.astype(float) * u.one, mask=mask,
+                        uncertainty=StdDevUncertainty(error.astype(float)),
+                        meta={"instrument": "apogee", "normalised": True, "medium": "vacuum"})
+               for value, error, mask in zip(batch.value, batch.error, batch.mask, strict=True)]
+    answer = model.predict(spectra)
+    assert not any("not-read" in flags for flags in answer["flags"])
+    assert spread(columns(answer, names), expected) < 1e-4
+
+
+def test_pixels_that_a_batch_lacks_are_told(shared_data):
+    model, batch, _, _ = spectrafm_oracle(shared_data)
+    few = replace(batch, coordinate=batch.coordinate[::2], value=batch.value[:, ::2], error=batch.error[:, ::2],
+                  mask=batch.mask[:, ::2])
+    with pytest.raises(DataError, match="150 of them are not among these 150, .*hand over the spectra with all their pixels"):
+        model.predict(few)
 
 
 def test_every_tensor_of_a_whole_folder_comes_back(tmp_path):
@@ -135,6 +161,7 @@ def test_it_saves_loads_and_predicts_by_name(tmp_path):
     ({"teff": 4800}, [], DataError, "nothing is asked"),
     ({}, ["logg"], DataError, "nothing is given"),
     ({"teff": [4800, 5000], "jk": [1.0, 2, 3]}, ["logg"], DataError, "teff 2, jk 3"),
+    ({"bp": np.zeros((2, 9)), "jk": [1.0, 2, 3]}, ["logg"], DataError, "of stars: bp 2, jk 3$"),
     ({"teff": "hot"}, ["logg"], DataError, "no number"),
     ({"bp": np.zeros((2, 56))}, ["logg"], DataError, "bp0 to bp54"),
     ({"bp": np.zeros((2, 55)), "rp": np.zeros((2, 55))}, ["logg"], DataError, "110 quantities .* 64 at most"),

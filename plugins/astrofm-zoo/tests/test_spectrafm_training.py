@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from astrofm_apogee.grid import expand
+from astrofm_apogee.grid import expand, select
 
 from astrofm.errors import DataError, ModelFileError
 from astrofm.models import Model
-from astrofm.models.learn import learn, make
+from astrofm.models.learn import familiar, learn, make
 from astrofm.models.recipe import read_recipe
 from astrofm.training import ShardedData, ShardWriter
 
@@ -66,10 +66,28 @@ def test_labels_are_learned_and_handed_from_stage_to_stage(data, tmp_path):
     last = learn(small("fewshot"), data, tmp_path / "b", start=[first], progress=told.append)
     before, after = Model.load(first), Model.load(last)
     same = {part: torch.equal(x, after._parts.state()[part]) for part, x in before._parts.state().items()}
-    changed = {part for part, equal in same.items() if not equal}
+    changed = {part for part, equal in same.items() if not equal and not part.startswith("familiarity.")}
     assert changed and all(part.startswith(("encoder.table", "encoder.blocks.0")) for part in changed)
     assert after.about["provenance"]["started_from"] == [before.sha256]
     assert [label["name"] for label in after.about["labels"]] == ["teff", "logg", "fe_h", "mg_fe", "vmac"]
+
+
+def test_a_model_flags_stars_unlike_those_it_learned_from(data, tmp_path):
+    told = []
+    model = Model.load(learn(small("synthetic", steps=120, learning_rate=3e-3), data, tmp_path, progress=told.append))
+    random = np.random.default_rng(5)
+    flux = 0.8 - 0.25 * random.uniform(-0.7, 0.3, 100)[:, None] + 0.01 * random.standard_normal((100, 8575))
+    alike, strangers = (expand(one, np.full_like(one, 0.01), normalised=True) for one in (flux, flux - 0.4))
+    assert np.mean(["unlike-training-set" in one for one in model.predict(alike)["flags"]]) < 0.1
+    assert all("unlike-training-set" in one for one in model.predict(strangers)["flags"])
+    assert not any("too few" in line for line in told)
+
+
+def test_too_few_stars_flag_none_and_say_so(data):
+    objective, told = make(small("synthetic")), []
+    seen = objective.see(data.batch("apogee", np.arange(3)).tensors("cpu"))
+    assert familiar(objective, lambda rows: [seen[rows]], 3, seed=0, progress=told.append) is None
+    assert "3 stars are too few" in told[0]
 
 
 def test_a_run_that_was_stopped_ends_the_same(data, tmp_path):
@@ -99,3 +117,5 @@ def test_what_does_not_fit_is_refused(data, tmp_path):
     larger = replace(recipe, encoder={**recipe.encoder, "arguments": {**recipe.encoder["arguments"], "hidden": [64, 16]}})
     with pytest.raises(ModelFileError, match="give no weights to 'encoder.blocks.0"):
         make(larger, [other])
+    with pytest.raises(DataError, match="has 7214 wavelengths, .*trained on 8575, .*by astrofm_apogee.grid.expand"):
+        Model.load(other).predict(select(data.batch("apogee", np.arange(2)), 7214))

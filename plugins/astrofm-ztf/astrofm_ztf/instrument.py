@@ -13,6 +13,7 @@ from astrofm.data.tables import column_names
 from astrofm.interfaces import LightCurveInstrument
 from astrofm.interfaces.measured import band_places
 
+from .alerts import holds_alerts, is_avro, read_alerts
 from .layouts import layout_of, read_file
 
 
@@ -39,9 +40,15 @@ class Ztf(LightCurveInstrument):
         return isinstance(data, BaseTimeSeries) and data.meta.get("survey") == "ZTF"
 
     def claims_file(self, path: Path) -> bool:
-        """Say from its columns whether a file is a table of ZTF's light curves; never raises."""
-        return Path(path).is_file() and bool(layout_of(column_names(Path(path))))
+        """Say whether a file is a table of ZTF's light curves, by its columns, or of alerts, by its schema; never raises."""
+        path = Path(path)
+        return path.is_file() and (holds_alerts(path) if is_avro(path) else bool(layout_of(column_names(path))))
 
     def read_curves(self, path: Path) -> Curves:
-        """Read the stars of a table; see `astrofm_ztf.layouts.read_file`."""
-        return read_file(Path(path), lambda names: band_places(names, self))
+        """Read the stars of a table, or the objects of a file or a folder of alerts.
+
+        See `astrofm_ztf.layouts.read_file` and `astrofm_ztf.alerts.read_alerts`.
+        """
+        path = Path(path)
+        read = read_alerts if path.is_dir() or is_avro(path) else read_file
+        return read(path, lambda names: band_places(names, self))

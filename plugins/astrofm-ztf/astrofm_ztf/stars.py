@@ -40,10 +40,15 @@ def same_star(oid: np.ndarray, ra: np.ndarray | None, dec: np.ndarray | None) ->
     names = [oids[members].tolist() for members in np.split(order, edges)] if len(oids) else []
     about: dict[str, list] = {"id": [str(each[0]) for each in names], "oids": [" ".join(map(str, each)) for each in names]}
     if ra is not None and dec is not None:
-        mean = _mean_direction(group[which], len(names), np.asarray(ra, float), np.asarray(dec, float))
-        about["ra"] = (np.degrees(np.arctan2(mean[:, 1], mean[:, 0])) % 360).tolist()
-        about["dec"] = np.degrees(np.arcsin(np.clip(mean[:, 2], -1, 1))).tolist()
+        about.update(mean_position(group[which], len(names), np.asarray(ra, float), np.asarray(dec, float)))
     return group[which], about
+
+
+def mean_position(which: np.ndarray, count: int, ra: np.ndarray, dec: np.ndarray) -> dict[str, list[float]]:
+    """Give ``ra`` and ``dec`` of ``count`` stars (degrees), means over the points of each; NaN for what has no position."""
+    mean = _mean_direction(which, count, ra, dec)
+    return {"ra": (np.degrees(np.arctan2(mean[:, 1], mean[:, 0])) % 360).tolist(),
+            "dec": np.degrees(np.arcsin(np.clip(mean[:, 2], -1, 1))).tolist()}
 
 
 def _mean_direction(which: np.ndarray, count: int, ra: np.ndarray, dec: np.ndarray) -> np.ndarray:

@@ -88,3 +88,56 @@ def with_gaps(table: Table, column: str, rows: list[int]) -> Table:
     """Leave cells of a column empty."""
     table[column] = MaskedColumn(table[column], mask=np.isin(np.arange(len(table)), rows))
     return table
+
+
+def alert_schema() -> dict:
+    """Give the schema of alert packets: the published names, types and nulls of what light curves need, and one cutout."""
+    def maybe(kind: str) -> list[str]:
+        return [kind, "null"]
+
+    def record(name: str, types: dict) -> dict:
+        return {"type": "record", "name": name, "namespace": "ztf.alert", "version": "3.3",
+                "fields": [{"name": key, "type": kind} for key, kind in types.items()]}
+
+    common = {"jd": "double", "fid": "int", "pid": "long", "diffmaglim": maybe("float"), "programid": "int"}
+    reference = {"distnr": maybe("float"), "magnr": maybe("float"), "sigmagnr": maybe("float")}
+    candidate = record("candidate", {**common, "candid": "long", "isdiffpos": "string", "ra": "double", "dec": "double",
+                                     "magpsf": "float", "sigmapsf": "float", **reference})
+    earlier = record("prv_candidate", {**common, "candid": maybe("long"), "isdiffpos": maybe("string"), "ra": maybe("double"),
+                                       "dec": maybe("double"), "magpsf": maybe("float"), "sigmapsf": maybe("float"),
+                                       **reference})
+    cutout = record("cutout", {"fileName": "string", "stampData": "bytes"})
+    fields = {"schemavsn": "string", "publisher": "string", "objectId": "string", "candid": "long", "candidate": candidate,
+              "prv_candidates": [{"type": "array", "items": earlier}, "null"], "cutoutScience": [cutout, "null"]}
+    return {**record("alert", fields), "namespace": "ztf"}
+
+
+def alerts(name: str = "ZTF18abcdefg", seed: int = 3, count: int = 6) -> tuple[list[dict], np.ndarray]:
+    """Make the packets of one object, each with those before it and an upper limit, and the true magnitudes of the star.
+
+    The star is in the reference image at magnitude 17, and is seen brighter and fainter than there in g and r.
+    """
+    random = np.random.default_rng(seed)
+    jd = 2458300.7 + np.sort(random.uniform(0, 25, count))
+    truth = 17 + np.where(np.arange(count) % 2, 0.4, -0.4) + random.uniform(-0.1, 0.1, count)
+    change = 10 ** (-0.4 * truth) - 10 ** (-0.4 * 17.0)
+    ra = [359.99999, 0.00001]
+    detections = [{"jd": float(jd[k]), "fid": 1 + k % 2, "pid": 5000 + k, "diffmaglim": 20.5, "programid": 1,
+                   "candid": 900 + 10 * seed + k, "isdiffpos": ("t" if k % 4 else "1") if change[k] > 0 else "f",
+                   "ra": ra[k % 2], "dec": -3.0, "magpsf": float(-2.5 * np.log10(abs(change[k]))), "sigmapsf": 0.05,
+                   "distnr": 0.3, "magnr": 17.0, "sigmagnr": 0.02} for k in range(count)]
+    limit = {**dict.fromkeys(detections[0]), "jd": float(jd[0]) - 3.0, "fid": 1, "pid": 4999, "diffmaglim": 20.1,
+             "programid": 1}
+    packets = [{"schemavsn": "3.3", "publisher": "ZTF (www.ztf.caltech.edu)", "objectId": name, "candid": one["candid"],
+                "candidate": one, "prv_candidates": [limit, *detections[:k]], "cutoutScience":
+                {"fileName": "candid_targ_sci.fits.gz", "stampData": random.bytes(500)}} for k, one in enumerate(detections)]
+    return packets, truth
+
+
+def write_alerts(path: Path, packets: list[dict], schema: dict | None = None) -> Path:
+    """Write packets as Avro."""
+    import fastavro
+
+    with path.open("wb") as stream:
+        fastavro.writer(stream, fastavro.parse_schema(schema or alert_schema()), packets)
+    return path

@@ -13,6 +13,7 @@ import torch
 
 from astrofm.errors import ModelFileError
 from astrofm.models import Model
+from astrofm.models.card import describe_instrument
 from astrofm.nn.pixels import PixelTokens
 
 from ..perceptron import Published, read_folder
@@ -38,8 +39,8 @@ def import_weights(path: str | os.PathLike, *, wavelength: Sequence[float] | Non
     path : path
         With ``config.json``, ``weights.pt`` and ``embed_map.npz``. Nothing in it is run.
     wavelength : sequence of float, optional
-        Of its pixels (vacuum Angstrom); the published 7514 of APOGEE are known.
-
+        Of its pixels (vacuum Angstrom); the published 7514 of APOGEE are known. The model then takes batches and spectra of
+        these pixels, and any others that have one near each of them.
     limits : sequence of two floats, optional
         Flux beyond them is taken for absent. The authors' code takes what it is given; their training data were cut to
         ``(0.05, 1.2)``.
@@ -47,7 +48,8 @@ def import_weights(path: str | os.PathLike, *, wavelength: Sequence[float] | Non
     Returns
     -------
     Model
-        Its weights are the checkpoint's to the last bit. They come without a licence: do not pass them on.
+        Its weights are the checkpoint's to the last bit, and it computes in float32 unless `Model.to` asks for bfloat16. The
+        weights come without a licence: do not pass them on.
 
     Raises
     ------
@@ -64,14 +66,16 @@ def import_weights(path: str | os.PathLike, *, wavelength: Sequence[float] | Non
                "description": UNITS.get(names[row], ("", ""))[1] or names[row], **found.scale(row)} for row in label_rows]
     encoder = PixelTokens(asked=[label["name"] for label in labels], absent="token", pixels=len(pixel_rows),
                           rows=len(found.centre), pixel_row=pixel_row, label_row=int(label_rows[0]),
-                          limits=limits, wavelengths=ENCODED, instruments=["apogee"], **found.encoder_arguments())
+                          limits=limits, wavelengths=ENCODED, instruments=["apogee"], exact=True, **found.encoder_arguments())
     aligner, head = found.decoder(labels)
     found.fill(encoder, aligner, head, {
         "encoder.pixel_wavelength": torch.as_tensor(wave, dtype=torch.float64),
         "encoder.pixel_centre": torch.as_tensor(found.centre[pixel_rows], dtype=torch.float32),
         "encoder.pixel_spread": torch.as_tensor(found.spread[pixel_rows], dtype=torch.float32)})
+    described = describe_instrument("apogee")
+    del described["grid"]  # the encoder looks for its own pixels, on any grid
     return Model(encoder, aligner, {"labels": head}, card={
-        "name": "spectrafm", "instruments": ["apogee"], "license": "", "citation": CITATION,
+        "name": "spectrafm", "instruments": {"apogee": described}, "license": "", "citation": CITATION,
         "summary": "labels of giants from any pixels of APOGEE spectra",
         "notes": "Imported weights of the authors, who gave them no licence: do not pass them on. Errors are theirs, too "
                  "small by factors of 1.3 to 3.6.",
