@@ -155,6 +155,15 @@ def test_a_model_without_decoders_says_so(tmp_path):
         model.translate(star, to="lamost-lrs")
 
 
+def test_the_card_draws_no_bridged_pixels_as_seen(tmp_path):
+    pytest.importorskip("matplotlib")
+    star = astrofm.registry.get_instrument("gaia-xp").example(0)
+    star.mask = np.arange(343) // 50 == 2
+    figure = import_weights(save(tmp_path, fakes.checkpoint("base"))).card(star, to=[])
+    seen = next(line for line in figure.axes[0].get_lines() if line.get_label() == "seen")
+    assert np.array_equal(np.isnan(seen.get_ydata()), star.mask)
+
+
 def test_the_attention_scale_is_an_argument(tmp_path):
     path = save(tmp_path, fakes.checkpoint("lrs"))
     flux = torch.rand(2, 1462, generator=torch.Generator().manual_seed(0))
