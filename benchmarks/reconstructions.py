@@ -4,8 +4,8 @@
 
 ``DATA`` is the folder with ``lamost-lrs``. Of each star, the ratio of reconstruction and spectrum at its good pixels: how
 many times its 90th percentile is the 10th, as it is and with a polynomial of first or tenth order taken off; what noise
-alone would give; how much redder the reconstruction is, 8000-9000 over 4000-4500 Angstrom. Then the extinction of the stars far from the
-Galactic plane, as they are, and with errors of the same part of the flux at all wavelengths.
+alone would give; how much redder the reconstruction is, 8000-9000 over 4000-4500 Angstrom. Then the extinction of the
+stars far from the Galactic plane, as they are, and with errors of the same part of the flux at all wavelengths.
 """
 
 from __future__ import annotations
