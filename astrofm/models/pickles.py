@@ -119,9 +119,11 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
     Raises
     ------
     ModelFileError
-        No such file; no torch checkpoint; truncated or damaged; tensors that reach beyond their bytes.
+        No such file, or a folder; no torch checkpoint; truncated or damaged; tensors that reach beyond their bytes.
     """
     path = Path(path)
+    if path.is_dir():
+        raise ModelFileError(f"{path} is a folder: name the checkpoint in it")
     try:
         with zipfile.ZipFile(path) as file:
             top = _top(path, file)

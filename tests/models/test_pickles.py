@@ -95,6 +95,11 @@ def test_damage_is_told(change, says, tmp_path):
         read_checkpoint(forge(tmp_path, path, change))
 
 
+def test_a_folder_is_no_checkpoint(tmp_path):
+    with pytest.raises(ModelFileError, match="is a folder: name the checkpoint in it"):
+        read_checkpoint(tmp_path)
+
+
 def test_compressed_members_are_refused(tmp_path):
     path = tmp_path / "bomb.ckpt"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
