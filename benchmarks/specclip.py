@@ -162,17 +162,21 @@ def main() -> None:
     options = parser.parse_args()
     began, out = time.monotonic(), options.output
     out.mkdir(parents=True, exist_ok=True)
+    print(f"0 s: reading {options.data} and simulating stars as both instruments see them: minutes", flush=True)
     stars = Stars(options.data, out / "corpus.npz")
     write(stars, out / "data")
     print(f"{time.monotonic() - began:.0f} s: data written", flush=True)
     for stage, command, start in (("lrs", "pretrain", ()), ("xp", "pretrain", ()), ("pr", "align", ("lrs", "xp"))):
         more = ["--start", *(str(out / name / "model.safetensors") for name in start)] if start else []
+        print(f"{time.monotonic() - began:.0f} s: {stage} is trained now", flush=True)
         if astrofm([command, str(RECIPES / f"specclip_{stage}_small.toml"), "--data", str(out / "data"), "-o",
                     str(out / stage), *more]):
             raise SystemExit(1)
         print(f"{time.monotonic() - began:.0f} s: {stage} trained", flush=True)
     models = {name: Model.load(out / name / "model.safetensors") for name in ("lrs", "xp", "pr")}
+    print(f"{time.monotonic() - began:.0f} s: held-out stars are observed, found and translated now", flush=True)
     _retrieval_and_translation(models, stars, ShardedData.open(out / "data"))
+    print(f"{time.monotonic() - began:.0f} s: heads learn labels now", flush=True)
     _labels(models, stars, ShardedData.open(out / "data"))
     print(f"{time.monotonic() - began:.0f} s in all")
 

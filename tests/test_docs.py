@@ -37,6 +37,14 @@ def test_the_version_is_the_same_everywhere():
     assert f"version: {version}\n" in (ROOT / "CITATION.cff").read_text()
 
 
+def test_readme_says_what_each_extra_is_for():
+    extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+    for page in ("README.rst", "docs/getting-started.rst"):
+        text = (ROOT / page).read_text()
+        assert "pip install 'astrofm[" in text and "astrofm[all]" in text
+        assert not [name for name in extras - {"all", "test", "docs"} if f"``{name}``" not in text]
+
+
 def test_the_core_has_at_most_ten_dependencies():
     assert len(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]) <= 10
 

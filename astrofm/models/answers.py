@@ -101,8 +101,9 @@ def fill(columns: Iterable[Declared], n: int,
         if not piece.failed:
             continue
         rows = np.fromiter(piece.failed, int, len(piece.failed))
-        told = np.array([(one.file, " ".join(one.message.split()), one.id) for one in piece.failed.values()], dtype=str)
-        for name, texts in (("id", told[:, 2]), ("file", told[:, 0]), ("error", told[:, 1]),
+        told = np.array([(one.file, " ".join(one.message.split()), one.id, one.instrument)
+                         for one in piece.failed.values()], dtype=str)
+        for name, texts in (("id", told[:, 2]), ("file", told[:, 0]), ("error", told[:, 1]), ("instrument", told[:, 3]),
                             ("flags", np.full(len(rows), NOT_READ))):
             if name in arrays and arrays[name].dtype.kind == "U":
                 arrays[name] = _put(arrays[name], rows, texts)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelFileError, OutputError
+from .foreign import IMPORT, refuse_foreign
 
 #: version of the file format that this astrofm writes, and the only one it reads
 FORMAT = 1
@@ -119,6 +120,7 @@ def _header(path: Path, start: bytes, size: int, rest: Any) -> dict[str, Any]:
         raise ModelFileError(f"{path} holds {len(start)} bytes: it is empty or cut short, get it again")
     length = header_length(start)
     if length > size - 8 or length > HEADER_LIMIT:
+        refuse_foreign(path, start)
         raise ModelFileError(f"{path} is not a model file, or cut short: it announces a header of {length} bytes "
                              f"and has {size}. astrofm models are .safetensors files, get it again")
     raw = rest.read(length) if hasattr(rest, "read") else bytes(rest[:length])
@@ -150,8 +152,8 @@ def check_card(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
     metadata = header.get("__metadata__")
     text = metadata.get("astrofm") if isinstance(metadata, dict) else None
     if not isinstance(text, str):
-        raise ModelFileError(f"{path} is a safetensors file without an astrofm card: weights of another package "
-                             "must be imported, they can't be loaded")
+        raise ModelFileError(f"{path} is a safetensors file without an astrofm card: if it holds published weights, "
+                             f"{IMPORT.format(path=path)}")
     if len(text) > CARD_LIMIT:
         raise ModelFileError(f"{path}: the card is {len(text):,} characters long, the limit is {CARD_LIMIT:,}: "
                              "this is no model that astrofm wrote")

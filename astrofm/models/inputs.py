@@ -18,11 +18,12 @@ WINDOW = 1024
 
 
 class Failure(NamedTuple):
-    """Why there is nothing in a row: the file it is of and the star's id, where they are known."""
+    """Why there is nothing in a row: the file it is of, the star's id and its instrument, where they are known."""
 
     file: str
     message: str
     id: str = ""
+    instrument: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +143,7 @@ def work(data: Any, verb: Callable[[Batch], Any],
 
 
 def attempt(piece: Piece, verb: Callable[[Batch], Any], *, raising: bool = False) -> tuple[Piece, Any]:
-    """Do a verb on the batch of a piece, and let go of it; where the model refuses it, its stars become failed rows."""
+    """Do a verb on the batch of a piece, and let go of it; those that the model refuses become failed rows."""
     if piece.batch is None:
         return piece, {}
     try:
@@ -150,10 +151,27 @@ def attempt(piece: Piece, verb: Callable[[Batch], Any], *, raising: bool = False
     except DataError as error:
         if raising:
             raise
-        files, ids = (piece.batch.meta.get(name, [""] * len(piece.batch)) for name in ("file", "id"))
-        failed = {int(row): Failure(_known(file), str(error), _known(one))
-                  for row, file, one in zip(piece.rows, files, ids, strict=True)}
-        return replace(piece, batch=None, rows=np.zeros(0, int), failed={**piece.failed, **failed}), {}
+        whole, every = piece.batch, dict.fromkeys(range(len(piece.batch)), str(error))
+    refused = _refusals(whole, verb) or every
+    files, ids = (whole.meta.get(name, [""] * len(whole)) for name in ("file", "id"))
+    failed = {int(piece.rows[k]): Failure(_known(files[k]), message, _known(ids[k]), whole.instrument)
+              for k, message in refused.items()}
+    good = np.array([k for k in range(len(whole)) if k not in refused], int)
+    rest = replace(piece, batch=None, rows=piece.rows[good], failed={**piece.failed, **failed})
+    return rest, verb(whole[good]) if len(good) else {}
+
+
+def _refusals(batch: Batch, verb: Callable[[Batch], Any], first: int = 0) -> dict[int, str]:
+    """Say which stars of a batch a verb refuses, and why: by halves, for most often it is one, or all."""
+    try:
+        verb(batch)
+    except DataError as error:
+        if len(batch) == 1:
+            return {first: str(error)}
+    else:
+        return {}
+    half = len(batch) // 2
+    return {**_refusals(batch[:half], verb, first), **_refusals(batch[half:], verb, first + half)}
 
 
 def to_sample(data: Any) -> Sample:

@@ -37,23 +37,25 @@ class Record:
 
     origin = ""
 
-    def __init__(self, *args: Any, **kwargs: Any):
-        self.args, self.kwargs, self.state, self.items = args, kwargs, None, []
+    def __new__(cls, *args: Any, **kwargs: Any) -> Record:
+        """Remember the arguments; here and not later, for a pickle may make an object without initialising it."""
+        record = super().__new__(cls)
+        record.args, record.kwargs, record.state, record.items = args, kwargs, None, []
+        return record
 
     def __repr__(self) -> str:
         return f"<record of {self.origin}>"
 
     def __setstate__(self, state: Any) -> None:
-        self.__dict__.setdefault("args", ())
         self.state = state
 
     def append(self, item: Any) -> None:
         """Keep an item of a list that this stands for."""
-        self.__dict__.setdefault("items", []).append(item)
+        self.items.append(item)
 
     def extend(self, items: Any) -> None:
         """Keep items of a list that this stands for."""
-        self.__dict__.setdefault("items", []).extend(items)
+        self.items.extend(items)
 
     def __setitem__(self, key: Any, item: Any) -> None:
         self.append((key, item))
@@ -117,9 +119,11 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
     Raises
     ------
     ModelFileError
-        No such file; no torch checkpoint; truncated or damaged; tensors that reach beyond their bytes.
+        No such file, or a folder; no torch checkpoint; truncated or damaged; tensors that reach beyond their bytes.
     """
     path = Path(path)
+    if path.is_dir():
+        raise ModelFileError(f"{path} is a folder: name the checkpoint in it")
     try:
         with zipfile.ZipFile(path) as file:
             top = _top(path, file)

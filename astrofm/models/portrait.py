@@ -11,6 +11,7 @@ from astropy import units as u
 from ..data import Batch, collate
 from ..errors import DataError
 from . import conformal, inputs
+from .response import smooth_response
 from .spectra import decoded_at, spectrum_instrument
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 #: colours of what was seen, of what the model says, and of its errors
 SEEN, SAID, ERROR = "0.35", "#c1440e", "#f2c9b0"
+#: and of what it says where the smooth shape of the flux is taken from what was seen
+BENT = "#1f5fa8"
 #: label panels in a row, classes shown, neighbours listed, draws of a posterior
 PANELS, CLASSES, NEIGHBOURS, DRAWS = 6, 6, 8, 4000
 
@@ -65,7 +68,7 @@ def draw(model: Model, star: Any, *, index: Searchable | None = None, to: Sequen
     targets = [name for name in model.instruments if name != batch.instrument] if to is None else list(to)
     spectra = _decoded(model, batch, targets)
     labels = [label for head in model.heads.values() for label in head.labels]
-    rows = len(spectra) + -(-max(len(labels), 1) // PANELS) + (index is not None)
+    rows = len(spectra) + -(-len(labels) // PANELS) + (index is not None)
     figure, grid = _figure(Figure, model, batch, table, rows)
     for row, (name, spectrum) in enumerate(spectra):
         _spectrum_panel(figure.add_subplot(grid[row, :]), model, batch, name, spectrum)
@@ -126,6 +129,10 @@ def _spectrum_panel(axis: Any, model: Model, batch: Batch, name: str, spectrum: 
             error = spectrum.uncertainty.array
             axis.fill_between(at, value - error, value + error, color=ERROR, lw=0)
         axis.plot(at, value, color=SAID, lw=0.9, label="reconstructed" if own else f"as {name} would see it")
+        if own and name not in model.aligner.normalised and spectrum_instrument(name).calibration == "relative":
+            seen = (np.asarray(part[0]) for part in (batch.value, batch.error, batch.mask))
+            axis.plot(at, value * smooth_response(at, *seen, value), color=BENT, lw=0.9,
+                      label="reconstructed, times a smooth response")
         unit = spectrum.flux.unit.to_string("unicode") or str(spectrum.meta.get("calibration", ""))
     axis.set_xlabel("wavelength (vacuum, Å)", labelpad=0)
     axis.set_ylabel(f"flux\n{unit}" if unit else "flux", fontsize=8)
@@ -138,10 +145,11 @@ def _seen(model: Model, batch: Batch) -> tuple[np.ndarray, np.ndarray, str]:
     if batch.instrument in model.aligner.normalised:
         import torch
 
+        at = decoded_at(model, spectrum_instrument(batch.instrument))
         with torch.no_grad():
             value = model.encoder.see(batch.tensors()).numpy()[0]
-        return (decoded_at(model, spectrum_instrument(batch.instrument)), value,
-                f"relative to {model.aligner.normalised[batch.instrument]}")
+        bridged = np.interp(at, np.asarray(batch.coordinate), np.asarray(batch.mask[0], float)) > 1e-3
+        return at, np.where(bridged, np.nan, value), f"relative to {model.aligner.normalised[batch.instrument]}"
     value = np.where(np.asarray(batch.mask[0], bool), np.nan, np.asarray(batch.value[0], float))
     return np.asarray(batch.coordinate), value, spectrum_instrument(batch.instrument).unit.to_string("unicode")
 
@@ -153,7 +161,7 @@ def _label_panel(axis: Any, model: Model, embedding: np.ndarray, table: Any, lab
         chance = conformal.calibrated(model.about, str(table["instrument"][0]), label.name, read)[0]
         best = np.sort(np.argsort(-chance)[:CLASSES]) if label.ordered else np.argsort(-chance)[:CLASSES]
         axis.bar([label.classes[k] for k in best], chance[best], color=SAID)
-        axis.set_title(f"{label.name}: {table[label.name][0]}", fontsize=10)
+        axis.set_title(f"{label.name}: {table[label.name][0]}{' (median)' if label.ordered else ''}", fontsize=10)
         return
     value, error = (float(getattr(table[name][0], "value", table[name][0])) for name in (label.name, f"{label.name}_err"))
     digits = max(0, min(6, 1 - int(np.floor(np.log10(error))))) if error > 0 else 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from astropy import log
 
 from ..errors import ModelFileError, UnknownNameError
+from .foreign import refuse_folder
 
 if TYPE_CHECKING:
     from .model import Model
@@ -81,8 +83,13 @@ def locate(name_or_path: str | os.PathLike) -> tuple[Path, str | None, str]:
     if match := NAMED.fullmatch(text):
         return _registered(match["name"], match["revision"], match["sha256"].lower())
     path = Path(text)
+    if path.is_dir():
+        refuse_folder(path)
     if path.is_file():
         return path, None, ""
+    if "#" in text:
+        raise ModelFileError(f"{text} pins a model in a way that is not understood: write NAME@REVISION#sha256=<64 "
+                             "hexadecimal digits>")
     if path.suffix or len(path.parts) > 1:
         raise ModelFileError(f"there is no model file {text}: check the path, or name a model (`astrofm models`)")
     return _registered(text)
@@ -101,7 +108,8 @@ def _registered(name: str, revision: str = "", sha256: str = "") -> tuple[Path, 
                 f"load_model(\"{name}@REVISION#sha256=<64 digits>\"); or download it and use `astrofm import-weights`")
         log.info(f"{name}: {card.summary}; licence {card.license or 'not given'}; please cite "
                  f"{card.reference or card.location}")
-        return download(card.location.replace("{revision}", revision), sha256), sha256, card.importer
+        addresses = [address.replace("{revision}", revision) for address in (card.location, *card.also)]
+        return _download_one(addresses, sha256, card.importer), sha256, card.importer
     package, _, inside = card.location.partition(":")
     try:
         path = Path(str(files(package).joinpath(inside)))
@@ -112,7 +120,20 @@ def _registered(name: str, revision: str = "", sha256: str = "") -> tuple[Path, 
     return path, card.sha256, card.importer
 
 
-def download(address: str, sha256: str) -> Path:
+def _download_one(addresses: Sequence[str], sha256: str, importer: str) -> Path:
+    """Download a file from the first address that has it."""
+    reasons = []
+    for address in addresses:
+        try:
+            return download(address, sha256, importer)
+        except ModelFileError as error:
+            reasons.append(error)
+    if len(reasons) == 1:
+        raise reasons[0]
+    raise ModelFileError(" And ".join(map(str, reasons))) from reasons[-1]
+
+
+def download(address: str, sha256: str, importer: str = "") -> Path:
     """Download a file into astropy's cache, or find it there, and verify it.
 
     Raises
@@ -127,8 +148,10 @@ def download(address: str, sha256: str) -> Path:
     try:
         path = Path(download_file(address, cache=True, pkgname="astrofm", show_progress=False))
     except OSError as error:
+        then = f"say `astrofm import-weights {importer} FILE -o MODEL`, and load MODEL" if importer else \
+            "give the file's path instead"
         raise ModelFileError(f"{address} cannot be downloaded ({error}): if this machine is offline, download it "
-                             "elsewhere and give the file's path instead") from error
+                             f"elsewhere and {then}") from error
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     if digest != sha256.lower():

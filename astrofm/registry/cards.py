@@ -53,6 +53,8 @@ class ModelCard:
         Registered importer that makes a model of the file, where it is a checkpoint as its authors published it.
     revision : str
         That ``sha256`` belongs to.
+    also : tuple of str
+        Other addresses of the same file, tried in turn where it is not at ``location``.
     """
 
     name: str
@@ -63,3 +65,4 @@ class ModelCard:
     license: str = ""
     importer: str = ""
     revision: str = ""
+    also: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from astrofm.cli import main
 from astrofm.data import collate
 from astrofm.errors import DataError
 from astrofm.models import Model
+from astrofm.models.response import smooth_response
 from astrofm.nn.cadence import AnyCadenceEncoder
 from astrofm.nn.heads import ClassHead
 from astrofm.nn.plain import MeasuredHead, PlainAligner
@@ -41,6 +42,36 @@ def test_a_card_shows_spectrum_translation_labels_and_neighbours(model, stars, t
     assert (tmp_path / "card.png").stat().st_size > 20_000
     lines = [line for axis in figure.axes for line in axis.get_lines() if line.get_label() == "reconstructed"]
     np.testing.assert_allclose(lines[0].get_ydata(), model.reconstruct(stars[0]).flux.value, rtol=1e-6)
+
+
+def test_a_reconstruction_of_relative_flux_is_also_drawn_with_the_shape_that_was_seen(model, stars):
+    figure = model.card(stars[0], to=[])
+    lines = {line.get_label(): line for line in figure.axes[0].get_lines()}
+    seen, bent = (lines[name].get_ydata() for name in ("seen", "reconstructed, times a smooth response"))
+    whole = lines["reconstructed"].get_ydata()
+    far, near = (np.nanmedian(np.abs(line / seen - 1)) for line in (whole, bent))
+    assert near < far
+
+
+def test_a_smooth_response_is_found_and_masked_pixels_do_not_count():
+    wave = np.linspace(4000, 9000, 500)
+    model = 1 + 0.2 * np.sin(wave / 7)
+    curve = 30 * np.exp(-(wave - 4000) / 4000)
+    value, mask = model * curve, np.zeros(500, bool)
+    mask[100:120], value[100:120] = True, 1e9
+    mask[:20] = True
+    found = smooth_response(wave, value, 0.01 * value, mask, model)
+    np.testing.assert_allclose(found[20:], curve[20:], rtol=1e-4)
+    np.testing.assert_allclose(found[:20], found[20], rtol=1e-9)
+    assert np.isnan(smooth_response(wave[:30], value[:30], value[:30], mask[:30], model[:30])).all()
+
+
+def test_a_median_class_is_called_one_and_a_model_without_labels_has_no_empty_row(model, stars):
+    bare = Model(model.encoder, model.aligner, {}, card={"name": "bare"})
+    assert len(bare.card(stars[0], to=[]).axes) == 1 and bare.card(stars[0], to=[]).axes[0].get_gridspec().nrows == 1
+    head = ClassHead(dim=10, label="spectral_type", classes=["K5", "M0", "M1"], ordered=True)
+    one = Model(model.encoder, model.aligner, {"type": head}, card={"name": "one"})
+    assert "(median)" in texts(one.card(stars[0], to=[]))
 
 
 def test_a_posterior_is_drawn_as_it_is(model, stars):

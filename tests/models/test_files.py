@@ -1,6 +1,7 @@
 """One file is a model: exact, checked before anything is built, and never half written."""
 
 import json
+import pickle
 import struct
 import subprocess
 import sys
@@ -139,3 +140,27 @@ def test_models_that_are_not_there_say_what_to_do(name, error, message):
 
 def test_a_model_is_loaded_once(saved):
     assert load_model(saved) is load_model(str(saved))
+
+
+@pytest.mark.parametrize(("write", "says"), [
+    (lambda path: torch.save({"state_dict": {}}, path), "is a zip archive, as torch writes checkpoints"),
+    (lambda path: torch.save({"state_dict": {}}, path, _use_new_zipfile_serialization=False), "is a pickle"),
+    (lambda path: path.write_bytes(pickle.dumps({"a": list(range(99))})), "is a pickle, which is a program"),
+    (lambda path: save_file({"a": torch.ones(2)}, path), "without an astrofm card"),
+    (lambda path: path.mkdir(), "is a folder")])
+def test_weights_of_others_are_told_from_damage_and_imported(write, says, tmp_path):
+    path = tmp_path / "given.ckpt"
+    write(path)
+    for ask in (load_model, read_card) if path.is_file() else (load_model,):
+        with pytest.raises(ModelFileError, match=f"{says}.*astrofm import-weights IMPORTER .*given.ckpt -o MODEL"):
+            ask(path)
+
+
+@pytest.mark.parametrize("name", ["some-model@main#sha256=zz", "some-model#sha256=" + "0" * 64])
+def test_a_pin_that_is_none_asks_for_the_digits(name):
+    with pytest.raises(ModelFileError, match="write NAME@REVISION#sha256=<64 hexa"):
+        load_model(name)
+
+
+def test_a_file_whose_name_has_a_hash_is_a_file(model, tmp_path):
+    assert load_model(model.save(tmp_path / "mine#2.safetensors")).sha256

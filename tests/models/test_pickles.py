@@ -50,6 +50,16 @@ def test_nothing_is_run(hostile, tmp_path):
     assert isinstance(found["a"][0], Record) and found["a"][0].origin and torch.equal(found["b"], torch.ones(2))
 
 
+class Bare(dict):
+    """A dict of a class of its own: a pickle makes it without arguments, state or initialisation."""
+
+
+def test_a_dict_of_a_class_of_its_own_becomes_a_record_of_its_pairs(tmp_path):
+    found = read_checkpoint(save(tmp_path, {"empty": Bare(), "full": Bare(k=5)}))
+    assert (found["empty"].args, found["empty"].state, found["empty"].items) == ((), None, [])
+    assert found["full"].items == [("k", 5)] and found["full"].state is None
+
+
 class Odd(list):
     def __init__(self):
         super().__init__([1, 2])
@@ -83,6 +93,11 @@ def test_damage_is_told(change, says, tmp_path):
     path = save(tmp_path, {"a": torch.arange(100.0)})
     with pytest.raises(ModelFileError, match=says):
         read_checkpoint(forge(tmp_path, path, change))
+
+
+def test_a_folder_is_no_checkpoint(tmp_path):
+    with pytest.raises(ModelFileError, match="is a folder: name the checkpoint in it"):
+        read_checkpoint(tmp_path)
 
 
 def test_compressed_members_are_refused(tmp_path):

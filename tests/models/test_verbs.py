@@ -13,6 +13,7 @@ from astrofm.compat import SpectrumList
 from astrofm.data import collate
 from astrofm.errors import DataError, UnknownNameError
 from astrofm.models import Familiarity, Model, answers
+from astrofm.models.inputs import to_sample
 from astrofm.models.scaling import amplitude, reduced_chi2
 from astrofm.testing import FakePhotometer
 
@@ -123,6 +124,26 @@ def test_what_cannot_be_read_keeps_the_id_and_the_file_that_are_known(model, sta
         assert table["id"].tolist() == ["HD 1", "example-0", "", "example-7", ""]
         assert table["file"].tolist() == ["night.fits", "", str(tmp_path / "b.wide"), "c.fits", ""]
         assert [bool(error) for error in table["error"]] == [True, False, True, True, True]
+        assert table["instrument"].tolist() == ["", table["instrument"][1], "", batch.instrument, ""]
+
+
+def test_a_star_that_the_model_refuses_leaves_the_others_of_its_batch_alone(model, stars, monkeypatch):
+    asked = collate([sample for star in stars if (sample := to_sample(star)).instrument == "wide"])
+    embed = model.encoder._embed
+    odd = float(asked.value[1].max())
+
+    def picky(batch):
+        if bool((batch.value.amax(dim=1) == odd).any()):
+            raise DataError("one star is odd")
+        return embed(batch)
+
+    whole = model.embed(asked)
+    monkeypatch.setattr(model.encoder, "_embed", picky)
+    table = model.predict([asked])
+    assert (table["flags"] == "not-read").tolist() == [row == 1 for row in range(len(asked))]
+    assert "odd" in table["error"][1] and len(asked) > 2
+    found = model.embed([asked])
+    assert np.isnan(found[1]).all() and np.allclose(np.delete(found, 1, 0), np.delete(whole, 1, 0), rtol=1e-5, atol=1e-6)
 
 
 def test_translation_is_on_the_targets_grid_and_honest_about_scale(model, stars):

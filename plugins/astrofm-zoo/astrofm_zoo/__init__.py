@@ -16,6 +16,8 @@ FILES = {
     "specclip-pr": ("specclip/specclip_model_predrecon_mlp.ckpt", "LAMOST and XP spectra in one space, with decoders"),
     "specclip-split": ("specclip/specclip_model_split_mlp.ckpt", "LAMOST and XP spectra: shared and own parts, decoders"),
 }
+#: other names under which their authors list the same files
+ALSO = {"specclip-base": ("specclip/specclip_mlp.ckpt",)}
 
 
 @hookimpl
@@ -44,7 +46,8 @@ def astrofm_heads() -> list[Card]:
 @hookimpl
 def astrofm_models() -> list[ModelCard]:
     """Offer the published checkpoints, downloaded when they are asked for."""
-    return [ModelCard(name, f"{HUB}/resolve/{{revision}}/{path}", "", summary, SPECCLIP, "MIT", importer="specclip")
+    return [ModelCard(name, f"{HUB}/resolve/{{revision}}/{path}", "", summary, SPECCLIP, "MIT", importer="specclip",
+                      also=tuple(f"{HUB}/resolve/{{revision}}/{other}" for other in ALSO.get(name, ())))
             for name, (path, summary) in FILES.items()]
 
 

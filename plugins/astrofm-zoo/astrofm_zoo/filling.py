@@ -11,14 +11,28 @@ import torch
 from astrofm.errors import ModelFileError
 
 
-def fill(path: Path, parts: torch.nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
+def fill(path: Path, parts: torch.nn.Module, tensors: Mapping[str, torch.Tensor],
+         own: Mapping[str, torch.Tensor] | None = None) -> None:
     """Put tensors (under our names) into parts that may be without memory so far.
+
+    Parameters
+    ----------
+    path : Path
+        Where they are from.
+    parts : Module
+    tensors : mapping of str to Tensor
+    own : mapping of str to Tensor, optional
+        Buffers that the checkpoint does not have.
 
     Raises
     ------
     ModelFileError
-        One is missing, unknown, or of another shape.
+        One is missing, unknown, or of another shape, or not finite.
     """
+    if broken := sorted(name for name, x in tensors.items() if not bool(torch.isfinite(x).all())):
+        raise ModelFileError(f"{path}: {len(broken)} of its tensors hold numbers that are not finite, {broken[0]} first: its "
+                             "training failed, or it is damaged")
+    tensors = {**tensors, **(own or {})}
     wanted = parts.state_dict()
     missing, extra = sorted(set(wanted) - set(tensors)), sorted(set(tensors) - set(wanted))
     other = [f"{name} is {tuple(tensors[name].shape)} instead of {tuple(wanted[name].shape)}"

@@ -106,7 +106,7 @@ class Published:
             One is missing, unknown, or of another shape.
         """
         parts = torch.nn.ModuleDict({"encoder": encoder, "aligner": aligner, "head": head})
-        fill(self.folder / "weights.pt", parts, {**self.tensors, **(own or {})})
+        fill(self.folder / "weights.pt", parts, self.tensors, own)
 
     def provenance(self, importer: str) -> dict[str, str]:
         """Say where it came from."""

@@ -89,12 +89,43 @@ def aligned(kind, *, d, layers, hidden, block, places, fused=False):
     return shapes
 
 
-class Backbone(torch.nn.Module):
-    """What Lightning pickles among the hyper-parameters: a module, whose class an importer must not need."""
+class AttributeDict(dict):
+    """What Lightning keeps hyper-parameters of a module in: a dict of a class of its own."""
+
+
+class Attention(torch.nn.Module):
+    """The attention of a block of the backbone."""
 
     def __init__(self, num_heads):
         super().__init__()
         self.num_heads = num_heads
+
+
+class Backbone(torch.nn.Module):
+    """What Lightning pickles among the hyper-parameters: a module, whose class an importer must not need."""
+
+    def __init__(self, num_heads, *, hparams=True, own=True, blocks=None):
+        super().__init__()
+        self.blocks = torch.nn.ModuleList(Attention(number) for number in blocks or ([num_heads] * 2 if own else []))
+        if hparams:
+            self._hparams = AttributeDict(num_heads=num_heads, slice_overlap=10)
+
+
+class Pooling(torch.nn.Module):
+    """What pools the tokens: it has a number of heads, too, and of the same name."""
+
+    def __init__(self):
+        super().__init__()
+        self.multihead_attn = torch.nn.MultiheadAttention(8, 4)
+
+
+class LRSHead(torch.nn.Module):
+    """The LAMOST side of an aligned model as it is pickled: its parts in the order in which they were made."""
+
+    def __init__(self, backbone, *, order=("backbone", "cross_attention")):
+        super().__init__()
+        for name in order:
+            setattr(self, name, backbone if name == "backbone" else Pooling())
 
 
 def checkpoint(kind, *, size=SMALL, fused=False, seed=0, heads=6):
@@ -117,7 +148,7 @@ def checkpoint(kind, *, size=SMALL, fused=False, seed=0, heads=6):
         if name.endswith("num_batches_tracked"):
             state[name] = torch.tensor(7)
     told = {"num_heads": heads, "slice_overlap": 10} if kind in ("lrs", "xp") else \
-        {"lamost_lrs_encoder": Backbone(heads), "logit_scale": 15.5}
+        {"lamost_lrs_encoder": LRSHead(Backbone(heads)), "logit_scale": 15.5}
     return {"state_dict": state, "hyper_parameters": told, "epoch": 110, "optimizer_states": [{"state": {}}],
             "pytorch-lightning_version": "1.9.5"}
 

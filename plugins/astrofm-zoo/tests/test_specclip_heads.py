@@ -49,7 +49,7 @@ def test_a_published_head_gives_the_published_label_and_no_error(files, capsys):
     folder, network, stats = files
     assert main(["import-weights", "specclip", str(folder / "pr.ckpt"), "-o", str(folder / "m.safetensors"), "--instrument",
                  "gaia-xp", "--head", f"fe_h={folder / 'feh.pt'},{folder / 'feh_mean_std.json'}",
-                 "--head", f"mg_fe={folder / 'feh.pt'}"]) == 0
+                 "--head", f"mg_fe={folder / 'feh.pt'},none"]) == 0
     model = Model.load(folder / "m.safetensors")
     star = astrofm.registry.get_instrument("gaia-xp").example(0)
     embedding = torch.from_numpy(model.embed(star)[None])
@@ -64,6 +64,13 @@ def test_a_published_head_gives_the_published_label_and_no_error(files, capsys):
     np.testing.assert_array_equal(whole.embed(star), model.embed(star))
     with pytest.raises(DataError, match="gaia-xp"):
         model.embed(astrofm.registry.get_instrument("lamost-lrs").example(0))
+
+
+def test_a_head_without_a_word_on_the_statistics_of_its_inputs_is_refused(files, capsys):
+    folder = files[0]
+    assert main(["import-weights", "specclip", str(folder / "pr.ckpt"), "-o", str(folder / "m.safetensors"), "--instrument",
+                 "gaia-xp", "--head", f"mg_fe={folder / 'feh.pt'}"]) == 1
+    assert "say LABEL=FILE,STATS" in capsys.readouterr().err and not (folder / "m.safetensors").exists()
 
 
 @pytest.mark.parametrize(("change", "message"), [
@@ -132,5 +139,21 @@ def test_offline_it_says_what_to_do(monkeypatch):
         raise OSError("no route to host")
 
     monkeypatch.setattr(astropy_data, "download_file", offline)
-    with pytest.raises(ModelFileError, match="if this machine is offline, download it elsewhere"):
+    with pytest.raises(ModelFileError, match="download it elsewhere and say `astrofm import-weights specclip FILE -o MODEL`"):
         astrofm.load_model(f"specclip-pr@0a1b2c#sha256={'0' * 64}")
+    with pytest.raises(ModelFileError, match="specclip_model_base.ckpt cannot be .* And .*specclip_mlp.ckpt cannot be"):
+        astrofm.load_model(f"specclip-base@0a1b2c#sha256={'0' * 64}")
+
+
+def test_a_file_that_is_listed_under_two_names_is_found_under_the_second(hub, monkeypatch):
+    asked, sha256 = hub
+    found = astropy_data.download_file
+
+    def second(address, **more):
+        if address.endswith("specclip_model_base.ckpt"):
+            raise OSError("404")
+        return found(address, **more)
+
+    monkeypatch.setattr(astropy_data, "download_file", second)
+    astrofm.load_model(f"specclip-base@0a1b2c#sha256={sha256}")
+    assert asked == ["https://huggingface.co/astroshawn/SpecCLIP/resolve/0a1b2c/specclip/specclip_mlp.ckpt"]

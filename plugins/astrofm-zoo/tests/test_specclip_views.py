@@ -5,13 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from astrofm_zoo.specclip.aligner import TokenMean
 from astrofm_zoo.specclip.continuum import published_continuum
 from astrofm_zoo.specclip.encoder import SpecCLIPEncoder
 from astrofm_zoo.specclip.views import bridge, lrs_grid, lrs_view, xp_grid, xp_view
+from astropy import units as u
 from astropy.io import fits
+from astropy.nddata import StdDevUncertainty
 
+import astrofm
+from astrofm.compat import Spectrum
 from astrofm.data import Batch, collate
 from astrofm.errors import DataError
+from astrofm.models import Model
 from astrofm.registry import get_instrument
 from astrofm.testing import EncoderTests
 
@@ -92,25 +98,84 @@ def test_a_spectrum_that_is_divided_by_its_continuum_is_refused():
     tensors = batch.tensors()
     divided = tensors.value / published_continuum(tensors.coordinate, bridge(tensors.coordinate, tensors.value.double(),
                                                                              tensors.mask))
-    with pytest.raises(DataError, match="star 0 of the batch: the continuum of the spectrum is 1 everywhere"):
+    with pytest.raises(DataError, match="star 0 of the batch: it seems to be divided by its continuum already"):
         lrs_view(replace(tensors, value=divided.float()))
 
 
-def test_real_flux_is_never_taken_for_divided_and_mostly_noticed_once_it_is(shared_data):
-    paths = sorted((shared_data / "lamost-lrs").glob("spec-*.fits"))[:60]
-    batch = next(get_instrument("lamost-lrs").read_batches(paths, size=60)).tensors()
-    flux = bridge(batch.coordinate, batch.value.double(), batch.mask)
-    curve = published_continuum(batch.coordinate, flux)
-    level = flux.median(dim=1, keepdim=True).values
-    lrs_view(replace(batch, value=(flux / level).float()))
-    noticed = 0
-    for row in range(len(batch.value)):
+def refused(batch, value):
+    """Count the stars that the view takes for divided, one by one."""
+    count = 0
+    for row in range(len(value)):
+        one = replace(batch[row], value=value[row: row + 1])
         try:
-            lrs_view(replace(batch, value=(flux / curve).float()[row: row + 1], error=batch.error[row: row + 1],
-                             mask=batch.mask[row: row + 1], meta={}))
-        except DataError:
-            noticed += 1
-    assert noticed > 30
+            lrs_view(one.tensors())
+        except DataError as error:
+            assert "divided by its continuum already" in str(error)
+            count += 1
+    return count
+
+
+def test_real_flux_on_any_scale_passes_and_normalised_flux_does_not(shared_data):
+    paths = sorted((shared_data / "lamost-lrs").glob("spec-*.fits"))[::2]
+    batch = next(get_instrument("lamost-lrs").read_batches(paths, size=len(paths)))
+    wave = torch.from_numpy(batch.coordinate)
+    flux = bridge(wave, torch.from_numpy(batch.value).double(), torch.from_numpy(batch.mask))
+    scales = [flux.median(dim=1, keepdim=True).values] + [
+        flux[:, (wave > low) & (wave < high)].median(dim=1, keepdim=True).values
+        for low, high in ((4000, 5600), (5450, 5550), (5710, 6090))]
+    assert refused(batch, batch.value) == 0
+    for scale in scales:
+        assert refused(batch, (flux / scale).numpy().astype(np.float32)) == 0
+    assert refused(batch, (flux / published_continuum(wave, flux)).numpy().astype(np.float32)) > 0.85 * len(paths)
+    rows, own = [], np.zeros_like(batch.value)
+    for row, path in enumerate(paths):
+        with fits.open(path) as hdus:
+            header, data = hdus[0].header, hdus[0].data[2]
+        if 0.9 < np.median(data) < 1.1:  # the survey's own normalisation, where the file has it
+            start = round((header["COEFF0"] - 3.5682) / 1e-4)
+            own[row, start: start + len(data)] = data
+            rows.append(row)
+    assert len(rows) > 50 and refused(batch[rows], own[rows]) == len(rows)
+
+
+def test_the_models_own_pixels_are_not_the_surveys():
+    example = get_instrument("lamost-lrs").example(0)
+    wave = example.spectral_axis.to_value("AA")
+    place = (np.log10(wave) - 3.602) / 1e-4
+    batch = lamost(2)
+    mask = batch.mask.copy()
+    mask[1] |= (place < -0.5) | (place > 1461.5)
+    with pytest.raises(DataError, match="star 1 of the batch: it has the 1462 pixels that this model cuts out, and no other"):
+        lrs_view(replace(batch, mask=mask).tensors())
+
+
+def test_flux_that_is_nowhere_positive_has_no_continuum_and_no_view():
+    batch = lamost().tensors()
+    value = batch.value.clone()
+    value[1] = -0.1
+    assert lrs_view(replace(batch, value=value)).isnan().all(dim=1).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(("name", "wave"), [
+    ("lamost-lrs", np.linspace(3700, 9099, 3909)), ("lamost-lrs", np.linspace(4000, 5600, 1462)),
+    ("lamost-lrs", 10 ** (3.602 + 1e-4 * np.arange(1462) + 3e-5)), ("gaia-xp", np.linspace(3600, 9800, 343))])
+def test_a_spectrum_that_was_resampled_to_the_published_pixels_is_refused(name, wave):
+    instrument = get_instrument(name)
+    example = instrument.example(0)
+    flux = np.interp(wave, example.spectral_axis.to_value("AA"), example.flux.value)
+    spectrum = Spectrum(flux=flux * example.flux.unit, spectral_axis=wave * u.AA, meta={"instrument": name},
+                        uncertainty=StdDevUncertainty(0.02 * flux))
+    model = Model(SpecCLIPEncoder(lrs=SMALL, xp={"dim": 48, "hidden": 48}), TokenMean(source_dim=48), {}, card={
+        "name": "mine", "instruments": ["lamost-lrs", "gaia-xp"], "license": "", "citation": "", "summary": "", "notes": ""})
+    assert np.isfinite(model.embed(example)).all()
+    with pytest.raises(DataError, match="not (LAMOST's own|the 343 published) pixels, and it was resampled"):
+        model.embed(spectrum)
+
+
+@pytest.mark.parametrize("folder", ["lamost-lrs", "lamost-lrs/other-fields", "lamost-lrs/releases"])
+def test_no_real_spectrum_counts_as_resampled(folder, shared_data):
+    paths = sorted(path for path in (shared_data / folder).glob("spec-*.fits*"))[::9]
+    assert paths and not any(get_instrument("lamost-lrs").sample(astrofm.read(path)[0]).meta["resampled"] for path in paths)
 
 
 def test_xp_that_is_divided_or_on_another_grid_is_refused():

@@ -1,6 +1,7 @@
 """SpecCLIP's checkpoints: counted, imported to the last bit, and refused where they are not what they should be."""
 
 import os
+import re
 import zipfile
 
 import numpy as np
@@ -154,6 +155,15 @@ def test_a_model_without_decoders_says_so(tmp_path):
         model.translate(star, to="lamost-lrs")
 
 
+def test_the_card_draws_no_bridged_pixels_as_seen(tmp_path):
+    pytest.importorskip("matplotlib")
+    star = astrofm.registry.get_instrument("gaia-xp").example(0)
+    star.mask = np.arange(343) // 50 == 2
+    figure = import_weights(save(tmp_path, fakes.checkpoint("base"))).card(star, to=[])
+    seen = next(line for line in figure.axes[0].get_lines() if line.get_label() == "seen")
+    assert np.array_equal(np.isnan(seen.get_ydata()), star.mask)
+
+
 def test_the_attention_scale_is_an_argument(tmp_path):
     path = save(tmp_path, fakes.checkpoint("lrs"))
     flux = torch.rand(2, 1462, generator=torch.Generator().manual_seed(0))
@@ -176,11 +186,67 @@ class Hostile:
 def test_nothing_in_a_checkpoint_is_run(where, tmp_path):
     whole = fakes.checkpoint("lrs")
     told = {**whole["hyper_parameters"], "evil": Hostile(tmp_path / "run")}
+    told["in its own dict"] = fakes.AttributeDict(evil=Hostile(tmp_path / "run"))
     path = save(tmp_path, {**whole, where: told})
     assert import_weights(path).dim == 48
     assert not (tmp_path / "run").exists()
     torch.load(path, weights_only=False)
     assert (tmp_path / "run").exists()  # it would have been
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("hparams", [True, False])
+@pytest.mark.parametrize("order", [("backbone", "cross_attention"), ("cross_attention", "backbone")])
+@pytest.mark.parametrize("kind", ["base", "pr", "split"])
+def test_the_heads_are_the_backbones_own_wherever_lightning_keeps_them(kind, order, hparams, own, tmp_path):
+    whole = fakes.checkpoint(kind)
+    backbone = fakes.Backbone(3, hparams=hparams, own=own)
+    whole["hyper_parameters"] = fakes.AttributeDict(
+        lamost_lrs_encoder=fakes.LRSHead(backbone, order=order), gaia_xp_encoder=fakes.Backbone(2), lr=1e-4)
+    path = save(tmp_path, whole)
+    if not (hparams or own):
+        with pytest.raises(ModelFileError, match="do not give num_heads.*say attention_heads="):
+            import_weights(path)
+        assert import_weights(path, attention_heads=3).encoder.arguments["lrs"]["heads"] == 3
+    else:
+        assert import_weights(path).encoder.arguments["lrs"]["heads"] == 3
+
+
+def test_a_checkpoint_that_gives_two_numbers_of_heads_is_asked_about(tmp_path):
+    whole = fakes.checkpoint("base")
+    whole["hyper_parameters"] = {"lamost_lrs_encoder": fakes.LRSHead(fakes.Backbone(6, blocks=[6, 4]))}
+    path = save(tmp_path, whole)
+    with pytest.raises(ModelFileError, match="give 4 and 6 as num_heads: say which, attention_heads="):
+        import_weights(path)
+    out = tmp_path / "m.safetensors"
+    assert main(["import-weights", "specclip", str(path), "-o", str(out), "--option", "attention_heads=6",
+                 "--option", "attention_scale=1/sqrt(D)"]) == 0
+    lrs = Model.load(out).encoder.arguments["lrs"]
+    assert lrs["heads"] == 6 and lrs["attention_scale"] == "1/sqrt(D)"
+
+
+@pytest.mark.parametrize(("told", "says"), [
+    ("heads=3", "has no option 'heads'.*attention_heads, attention_scale, slice_overlap"), ("attention_heads", "NAME=VALUE"),
+    ("attention_heads=5", "48 numbers a token do not divide into 5 heads"), ("slice_overlap=20", "do not overlap by 20")])
+def test_options_of_an_import_that_cannot_be_are_refused(told, says, tmp_path, capsys):
+    path = save(tmp_path, fakes.checkpoint("lrs"))
+    assert main(["import-weights", "specclip", str(path), "-o", str(tmp_path / "m.safetensors"), "--option", told]) == 1
+    assert re.search(says, capsys.readouterr().err.replace("\n", " "))
+
+
+def test_a_learned_scale_of_the_loss_is_kept_in_the_card(tmp_path):
+    whole = fakes.checkpoint("pr")
+    whole["state_dict"]["logit_scale"] = torch.tensor(15.5)
+    model = import_weights(save(tmp_path, whole))
+    assert model.about["provenance"]["logit_scale"] == 15.5
+
+
+@pytest.mark.parametrize(("kind", "name"), [("pr", "cross"), ("base", "cross"), ("split", "shared"), ("split", "private")])
+def test_an_aligned_checkpoint_without_its_query_says_so(kind, name, tmp_path):
+    whole = fakes.checkpoint(kind)
+    del whole["state_dict"][f"lamost_lrs_encoder.{name}_attention.query"]
+    with pytest.raises(ModelFileError, match=f"aligned model of SpecCLIP, and lacks .*[.]{name}_attention.query"):
+        import_weights(save(tmp_path, whole))
 
 
 def test_a_hostile_object_among_the_tensors_is_refused(tmp_path):
@@ -203,6 +269,8 @@ def change(whole, how):
         state["blocks.1.mlp.0.bias"] = torch.zeros(7)
     elif how == "another model":
         whole["state_dict"] = {"conv1.weight": torch.zeros(3, 3)}
+    elif how == "not finite":
+        state["head.bias"] = torch.full((21,), torch.nan)
     elif how == "number of heads":
         whole["hyper_parameters"] = {}
     return whole
@@ -212,7 +280,8 @@ def change(whole, how):
     ("lacks", "lacks encoder.lrs.trunk.norm.bias"), ("lacks half an attention", "lacks blocks.0.attention.kv_proj.weight"),
     ("has besides", "has besides blocks.0.attention.relative.weight"),
     ("of another shape", "mlp.0.bias is .7,. instead of .192,."),
-    ("another model", "no tensors of SpecCLIP .conv1.weight"), ("number of heads", "do not give the number of heads")])
+    ("another model", "no tensors of SpecCLIP .conv1.weight"), ("number of heads", "do not give num_heads"),
+    ("not finite", "1 of its tensors hold numbers that are not finite, encoder.lrs.trunk.leave.bias")])
 def test_what_is_wrong_with_a_checkpoint_is_said(how, says, tmp_path):
     with pytest.raises(ModelFileError, match=says):
         import_weights(save(tmp_path, change(fakes.checkpoint("lrs"), how)))

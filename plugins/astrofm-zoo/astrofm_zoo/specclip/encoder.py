@@ -33,6 +33,7 @@ class SpecCLIPEncoder(Encoder):
     name = "specclip"
     gives_tokens = True
     cpu_batch = 20
+    reads = ("resampled",)
 
     def __init__(self, *, lrs: Mapping[str, Any] | None = None, xp: Mapping[str, Any] | None = None,
                  xp_kind: str = "autoencoder"):

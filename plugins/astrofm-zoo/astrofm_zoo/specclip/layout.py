@@ -55,9 +55,13 @@ def kind_of(names: set[str]) -> str:
     ModelFileError
         None of them.
     """
-    if "lamost_lrs_encoder.shared_attention.query" in names:
+    parts = {".".join(name.split(".")[:2]) for name in names if name.startswith("lamost_lrs_encoder.")}
+    pooling = [f"lamost_lrs_encoder.{part}_attention" for part in ("shared", "private", "cross")]
+    if missing := [f"{part}.query" for part in pooling if part in parts and f"{part}.query" not in names]:
+        raise ModelFileError(f"this looks like an aligned model of SpecCLIP, and lacks {missing[0]}: is it damaged?")
+    if pooling[0] in parts:
         return "split"
-    if "lamost_lrs_encoder.cross_attention.query" in names:
+    if pooling[2] in parts:
         return "pr" if any(name.startswith("gaia_xp_cross_decoder.") for name in names) else "base"
     if "bottleneck_down.weight" in names:
         return "xp-autoencoder"

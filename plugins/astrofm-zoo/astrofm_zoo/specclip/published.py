@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ import torch
 
 from astrofm.errors import ModelFileError
 from astrofm.models import Model
-from astrofm.models.pickles import Record, read_checkpoint
+from astrofm.models.pickles import read_checkpoint
 
 from ..filling import fill, sha256
 from .aligner import SpecCLIPAligner, TokenMean
 from .encoder import SpecCLIPEncoder
 from .layout import kind_of, ours
 from .regressor import import_regressor
+from .told import find_number
 
 CITATION = "Zhao, Huang, Xue et al. 2025, arXiv:2507.01939 (SpecCLIP); weights: huggingface.co/astroshawn/SpecCLIP"
 NOTES = {
@@ -27,12 +29,17 @@ NOTES = {
     "base": "LAMOST low-resolution and Gaia XP spectra in one space of 768 numbers. No decoders.",
     "pr": "LAMOST low-resolution and Gaia XP spectra in one space of 768 numbers, with decoders of both.",
     "split": "LAMOST low-resolution and Gaia XP spectra: 512 shared numbers and 256 of each instrument's own."}
+#: tensors that only training used: their numbers are kept in the card's provenance
+UNUSED = ("logit_scale",)
 #: numbers of a token, and heads of the published attention, where a checkpoint does not say
 PUBLISHED_DIM, PUBLISHED_HEADS = 768, 6
+#: pixels of a published window, and by how many two overlap, where a checkpoint does not say
+PUBLISHED_WINDOW, PUBLISHED_OVERLAP = 20, 10
 
 
-def import_weights(path: str | os.PathLike, *, attention_scale: str = "1/D",
-                   heads: Mapping[str, tuple[Path, Path | None]] | None = None, instrument: str | None = None) -> Model:
+def import_weights(path: str | os.PathLike, *, attention_scale: str = "1/D", attention_heads: int | None = None,
+                   slice_overlap: int | None = None, heads: Mapping[str, tuple[Path, Path | None]] | None = None,
+                   instrument: str | None = None) -> Model:
     """Make a model of one of SpecCLIP's six published checkpoints.
 
     Parameters
@@ -41,6 +48,8 @@ def import_weights(path: str | os.PathLike, *, attention_scale: str = "1/D",
         ``lrs_encoder.ckpt``, ``xp_encoder.ckpt``, ``xp_encoder_mlp.ckpt``, or an aligned model's. Nothing in it is run.
     attention_scale : str
         ``"1/D"`` as in the published code, or ``"1/sqrt(D)"``.
+    attention_heads, slice_overlap : int, optional
+        Of the transformer, where the checkpoint does not say, or says several.
     heads : mapping of str to (path, path or None), optional
         Published perceptrons (``downstream_models/*/mlp/*.pt``) by label, each with the statistics of its inputs.
     instrument : str, optional
@@ -62,19 +71,21 @@ def import_weights(path: str | os.PathLike, *, attention_scale: str = "1/D",
     if not isinstance(state, Mapping) or not all(isinstance(x, torch.Tensor) for x in state.values()):
         raise ModelFileError(f"{path} has no 'state_dict' of tensors: is it the whole file, as Lightning writes it?")
     kind = kind_of(set(state))
-    tensors = ours(state, kind)
+    learned = {name: float(x) for name, x in state.items() if name in UNUSED and x.numel() == 1 and bool(x.isfinite())}
+    tensors = ours({name: x for name, x in state.items() if name not in learned}, kind)
     if kind == "transformer":
         kind = "xp" if tensors["encoder.transformer.trunk.enter.weight"].shape[1] == 3 else "lrs"
         tensors = {name.replace("encoder.transformer.", f"encoder.{kind}."): x for name, x in tensors.items()}
     try:
-        encoder, aligner = _parts(kind, tensors, whole.get("hyper_parameters"), attention_scale)
+        told = _Told(whole.get("hyper_parameters"), attention_scale, attention_heads, slice_overlap)
+        encoder, aligner = _parts(kind, tensors, told)
     except (KeyError, ValueError, IndexError) as error:
         raise ModelFileError(f"{path} looks like SpecCLIP's {kind!r} model, and sizes cannot be read off it: {error}"
                              ) from error
     parts = torch.nn.ModuleDict({"encoder": encoder, "aligner": aligner})
     unmeasured = {name: torch.full(tuple(x.shape), torch.nan) for name, x in parts.state_dict().items()
                   if name.startswith("aligner.errors.")}
-    fill(path, parts, {**tensors, **unmeasured})
+    fill(path, parts, tensors, unmeasured)
     if heads and len(encoder.instruments) > 1:
         encoder = _only(encoder, instrument)
     read = {f"label-{label}": import_regressor(file, stats, label=label, dim=aligner.dim)
@@ -84,7 +95,7 @@ def import_weights(path: str | os.PathLike, *, attention_scale: str = "1/D",
         "summary": NOTES[kind], "notes": "Imported weights of the authors, on their preprocessing: no errors, no masks; "
         "masked pixels are bridged linearly. Their own labels and errors are not in this file.",
         "provenance": {"imported_from": path.name, "sha256": sha256(path), "importer": "specclip",
-                       "attention_scale": attention_scale}})
+                       "attention_scale": attention_scale, **learned}})
 
 
 def _only(encoder: SpecCLIPEncoder, instrument: str | None) -> SpecCLIPEncoder:
@@ -100,9 +111,30 @@ def _only(encoder: SpecCLIPEncoder, instrument: str | None) -> SpecCLIPEncoder:
     return only
 
 
-def _parts(kind: str, tensors: Mapping[str, torch.Tensor], told: Any, scale: str) -> tuple[Any, Any]:
-    lrs = _transformer(tensors, "encoder.lrs.", told, scale) if kind not in ("xp", "xp-autoencoder") else None
-    xp = None if kind == "lrs" else _transformer(tensors, "encoder.xp.", told, scale) if kind == "xp" else \
+@dataclass(frozen=True)
+class _Told:
+    """What is told of a transformer beside its tensors: by the checkpoint, and by the caller."""
+
+    hyper_parameters: Any
+    scale: str
+    heads: int | None
+    overlap: int | None
+
+    def number(self, name: str, given: int | None, argument: str, published: int | None) -> int:
+        """Give a number as the caller, the checkpoint or the published description has it, in this order."""
+        try:
+            found = find_number(self.hyper_parameters, name) if given is None else given
+        except ValueError as error:
+            raise ValueError(f"{error}: say which, {argument}=...") from error
+        if found is None and published is None:
+            raise ValueError(f"its hyper-parameters do not give {name}, and its size is not the published one: say "
+                             f"{argument}=...")
+        return published if found is None else found
+
+
+def _parts(kind: str, tensors: Mapping[str, torch.Tensor], told: _Told) -> tuple[Any, Any]:
+    lrs = _transformer(tensors, "encoder.lrs.", told) if kind not in ("xp", "xp-autoencoder") else None
+    xp = None if kind == "lrs" else _transformer(tensors, "encoder.xp.", told) if kind == "xp" else \
         _autoencoder(tensors, "encoder.xp.")
     with torch.device("meta"):
         encoder = SpecCLIPEncoder(lrs=lrs, xp=xp, xp_kind="transformer" if kind == "xp" else "autoencoder")
@@ -115,17 +147,21 @@ def _parts(kind: str, tensors: Mapping[str, torch.Tensor], told: Any, scale: str
     return encoder, aligner
 
 
-def _transformer(tensors: Mapping[str, torch.Tensor], place: str, told: Any, scale: str) -> dict[str, Any]:
+def _transformer(tensors: Mapping[str, torch.Tensor], place: str, told: _Told) -> dict[str, Any]:
     dim, token = tensors[f"{place}trunk.enter.weight"].shape
-    heads = find_number(told, "num_heads") or (PUBLISHED_HEADS if dim == PUBLISHED_DIM else 0)
-    if not heads:
-        raise ValueError(f"its hyper-parameters do not give the number of heads, and {dim} is not the published width")
+    heads = told.number("num_heads", told.heads, "attention_heads", PUBLISHED_HEADS if dim == PUBLISHED_DIM else None)
+    if heads < 1 or dim % heads:
+        raise ValueError(f"{dim} numbers a token do not divide into {heads} heads: say attention_heads=...")
     found = {"dim": dim, "depth": 1 + max(int(name.removeprefix(f"{place}trunk.blocks.").split(".")[0])
                                           for name in tensors if name.startswith(f"{place}trunk.blocks.")),
-             "heads": heads, "places": tensors[f"{place}trunk.place.weight"].shape[0], "attention_scale": scale}
+             "heads": heads, "places": tensors[f"{place}trunk.place.weight"].shape[0], "attention_scale": told.scale}
     if token != 3:
-        overlap = find_number(told, "slice_overlap")
-        found |= {"size": token - 1, "stride": token - 1 - (overlap if overlap is not None else (token - 1) // 2)}
+        size = token - 1
+        overlap = told.number("slice_overlap", told.overlap, "slice_overlap",
+                              PUBLISHED_OVERLAP if size == PUBLISHED_WINDOW else None)
+        if not 0 <= overlap < size:
+            raise ValueError(f"windows of {size} pixels do not overlap by {overlap}: say slice_overlap=...")
+        found |= {"size": size, "stride": size - overlap}
     return found
 
 
@@ -134,18 +170,3 @@ def _autoencoder(tensors: Mapping[str, torch.Tensor], place: str) -> dict[str, A
     blocks = {name.removeprefix(f"{place}down.").split(".")[0] for name in tensors if name.startswith(f"{place}down.")}
     return {"dim": tensors[f"{place}narrow.weight"].shape[0], "hidden": hidden, "depth": len(blocks),
             "expansion": tensors[f"{place}down.0.1.weight"].shape[0] // hidden}
-
-
-def find_number(told: Any, name: str, *, depth: int = 6) -> int | None:
-    """Find a whole number by its name among hyper-parameters, also in records of modules that were pickled there."""
-    if depth == 0:
-        return None
-    if isinstance(told, Record):
-        return find_number(told.state, name, depth=depth) or find_number(list(told.args), name, depth=depth)
-    if isinstance(told, Mapping):
-        if type(told.get(name)) is int:
-            return told[name]
-        told = list(told.values())
-    if not isinstance(told, (list, tuple)):
-        return None
-    return next((found for item in told if (found := find_number(item, name, depth=depth - 1)) is not None), None)

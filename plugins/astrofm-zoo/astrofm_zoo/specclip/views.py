@@ -12,14 +12,12 @@ from astrofm.errors import DataError
 
 from .backbones import LRS_PIXELS, XP_PIXELS
 from .continuum import BLUE, published_continuum
+from .normalised import divided
 
 #: log10 of the first wavelength (Angstrom) and of the step, of the pixels that the LRS transformer reads
 LRS_FIRST, LRS_STEP = 3.602, 1e-4
 #: first wavelength and step of XP, Angstrom, and the pixel (550 nm) whose flux becomes 1
 XP_FIRST, XP_STEP, XP_ONE = 3360.0, 20.0, 107
-#: a continuum this flat (deviation of its logarithm) and this near to 1 has been divided out before: those of real
-#: stars deviate by more than 0.027; 79 % of real ones, once divided, are noticed (91 % of those above S/N 20)
-FLAT, ONE = 0.015, 0.03
 #: Angstrom beyond the range of the blue envelope that its median filter sees
 BEYOND = 8.0
 
@@ -45,11 +43,12 @@ def lrs_view(batch: Batch) -> torch.Tensor:
     Returns
     -------
     Tensor of float32, shape ``(n, 1462)``
+        NaN for a star whose continuum is nowhere positive.
 
     Raises
     ------
     DataError
-        Another grid, or spectra that are divided by their continuum already.
+        Another grid, spectra that were resampled from one, or that are divided by their continuum already.
     """
     wave = batch.coordinate
     place = (wave.log10() - LRS_FIRST) / LRS_STEP
@@ -60,19 +59,26 @@ def lrs_view(batch: Batch) -> torch.Tensor:
             f"this encoder reads LAMOST's own pixels, steps of 1e-4 in log10 wavelength from 3700 Angstrom on, and cuts "
             f"out its {LRS_PIXELS} itself; the batch has {wave.shape[-1]} wavelengths, {wave.flatten()[0]:.1f}-"
             f"{wave.flatten()[-1]:.1f}: give the spectrum as the survey does, neither resampled nor cut nor normalised")
+    _refuse_resampled(batch, "LAMOST's own")
+    own = (place > -0.5) & (place < LRS_PIXELS - 0.5)
+    _refuse(batch.mask[:, ~own].all(1) & ~batch.mask[:, own][:, [0, -1]].any(1),
+            f"it has the {LRS_PIXELS} pixels that this model cuts out, and no other",
+            "the continuum is fitted to 3700-5700 Angstrom: give the whole spectrum, not normalised")
     flux = bridge(place, batch.value.double(), batch.mask)
-    wave = wave[wave <= BLUE[1] + BEYOND]  # what lies redwards changes nothing here
-    flux = flux[:, : len(wave)].contiguous()
-    curve = published_continuum(wave, flux)
-    inside = (wave >= 3800) & (wave <= 5600)
-    level = curve[:, inside]
-    divided = (level.log().std(1) < FLAT) & ((level.mean(1) - 1).abs() < ONE) & ~batch.mask.all(1)
-    _refuse(divided, "the continuum of the spectrum is 1 everywhere", "it seems to be divided out already: give the flux")
+    near = int((wave <= BLUE[1] + BEYOND).sum())  # what lies redwards changes nothing but the verdict on normalised spectra
+    blue = flux[:, :near].contiguous()
+    curve = published_continuum(wave[:near], blue)
+    inside = (wave[:near] >= 3800) & (wave[:near] <= 5600)
+    positive = (curve[:, inside] != 1).any(1)  # the published fit puts 1 where it is not positive
+    _refuse(positive & divided(wave, flux, batch.mask, curve[:, inside]),
+            "it seems to be divided by its continuum already, here or in the survey's own normalisation",
+            "give the flux as the survey calibrates it; any scale will do")
     low = torch.arange(LRS_PIXELS, device=wave.device) - place[0]
     index = low.floor().long()
     share = low - index
-    ratio = flux / curve
-    return (ratio[:, index] * (1 - share) + ratio[:, index + 1] * share).float()
+    ratio = blue / curve
+    seen = (ratio[:, index] * (1 - share) + ratio[:, index + 1] * share).float()
+    return torch.where((positive | batch.mask.all(1))[:, None], seen, torch.nan)
 
 
 def xp_view(batch: Batch) -> torch.Tensor:
@@ -91,18 +97,25 @@ def xp_view(batch: Batch) -> torch.Tensor:
     Raises
     ------
     DataError
-        Another grid, or spectra that are divided already.
+        Another grid, spectra that were resampled from one, or that are divided already.
     """
     wave = batch.coordinate
     if wave.shape != (XP_PIXELS,) or not bool(((wave - xp_grid().to(wave.device)).abs() < 0.2).all()):
         raise DataError(f"this encoder reads XP spectra at 336-1020 nm in steps of 2 nm, {XP_PIXELS} pixels; the batch has "
                         f"{wave.shape[-1]}: sample the spectrum through the instrument 'gaia-xp'")
+    _refuse_resampled(batch, "the 343 published")
     flux = bridge(wave, batch.value.double(), batch.mask)
     one = flux[:, XP_ONE: XP_ONE + 1]
     _refuse(((one - 1).abs() < 1e-6).squeeze(1), "the flux at 550 nm is 1",
             "it seems to be divided already: give the calibrated flux")
     empty = batch.mask.all(dim=1, keepdim=True)
     return torch.where(one > 0, flux / one, torch.where(empty, 0.0, torch.nan)).float()
+
+
+def _refuse_resampled(batch: Batch, whose: str) -> None:
+    rows = torch.tensor([bool(one) for one in batch.meta.get("resampled", ())])
+    _refuse(rows, f"its wavelengths are not {whose} pixels, and it was resampled to them",
+            f"the published model reads {batch.instrument!r} spectra on the survey's own pixels, as its files have them")
 
 
 def _refuse(rows: torch.Tensor, what: str, advice: str) -> None:
