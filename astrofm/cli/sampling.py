@@ -17,7 +17,7 @@ from ..errors import DataError, PluginError, ReadError
 
 if TYPE_CHECKING:
     from ..data import Batch
-    from ..models.inputs import Failure
+    from ..models.pieces import Failure
     from ..training import ShardWriter
 
 #: simulated stars made at a time
@@ -69,8 +69,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"\nastrofm: interrupted after {writer.done:,} of {total:,}; run the same command again to go on",
               file=sys.stderr)
         return 130
-    for file, message, _ in failed[:5]:
-        print(f"astrofm: left out {file}: {message}", file=sys.stderr)
+    for one in failed[:5]:
+        print(f"astrofm: left out {one.file}: {one.message}", file=sys.stderr)
     if len(failed) > 5:
         print(f"astrofm: left out {len(failed) - 5:,} more", file=sys.stderr)
     shards = writer.listed["shards"]
@@ -112,9 +112,9 @@ def _write(writer: ShardWriter, pieces: Iterator[tuple[Batch | None, int, bool, 
 def _from_files(files: list[Path], start: int, labels: tuple[Mapping[str, int], Mapping[str, np.ndarray], str] | None,
                 ) -> Iterator[tuple[Batch | None, int, bool, list]]:
     """Give batches, files that are done, whether the last one ended, and what could not be read."""
-    from ..models import inputs
+    from ..models import streams
 
-    for piece in inputs.stream(files[start:]):
+    for piece in streams.stream(files[start:]):
         batch = piece.batch if piece.batch is None or labels is None else _labelled(piece.batch, *labels)
         yield batch, start + piece.files_done, not piece.stars_open, list(piece.failed.values())
 

@@ -137,18 +137,19 @@ def _to_ascii(table: QTable) -> None:
 def _embedded(model: Model, options: argparse.Namespace) -> Index:
     from tqdm import tqdm
 
-    from ..models import inputs
+    from ..models import streams
+    from ..models.pieces import Piece, attempt
     from ..search.building import embedded, from_pieces
     from .given import given_files
 
     files = given_files(options)
-    pieces: list[tuple[inputs.Piece, Any]] = []
+    pieces: list[tuple[Piece, Any]] = []
     row = 0
     hidden = None if sys.stderr.isatty() or "ASTROFM_PROGRESS" in os.environ else True
     with tqdm(total=len(files), unit="file", disable=hidden, file=sys.stderr) as bar:
-        for piece in inputs.stream(files):
+        for piece in streams.stream(files):
             done = piece.files_done
-            piece, values = inputs.attempt(piece, lambda batch: embedded(model, batch))
+            piece, values = attempt(piece, lambda batch: embedded(model, batch))
             failed = {row + k: what for k, what in piece.failed.items()}
             pieces.append((replace(piece, rows=row + piece.rows, failed=failed), values))
             row += len(piece)

@@ -238,13 +238,14 @@ def _work(part: Any, job: Job, files: Sequence[Path], options: argparse.Namespac
 def _answers(part: Any, job: Job, files: Sequence[Path],
              size: int) -> Iterator[tuple[dict[str, np.ndarray], int, int]]:
     """Give the rows of each piece from where the last run stopped, and where in the files each ends."""
-    from ..models import answers, inputs
+    from ..models import answers, streams
+    from ..models.pieces import attempt
 
     start, skip = part.files_done, part.stars_open
-    for piece in inputs.stream(files[start:], size=size):
+    for piece in streams.stream(files[start:], size=size):
         if not len(piece):
             continue
-        piece, values = inputs.attempt(piece, job.work)
+        piece, values = attempt(piece, job.work)
         arrays = answers.fill(job.columns, len(piece), [(piece, values)])
         dropped, skip = min(skip, len(piece)), max(0, skip - len(piece))
         if dropped < len(piece):

@@ -15,7 +15,7 @@ from ..data.buckets import used_lengths
 from ..data.magnitudes import POGSON
 from .card import by_instrument, error_scale, names_of
 from .conformal import calibrated, chosen
-from .inputs import Piece
+from .pieces import Piece
 
 NOT_READ, NO_PIXEL, UNLIKE, LOW_SNR = "not-read", "no-usable-pixel", "unlike-training-set", "low-snr"
 #: flag of a star whose median flux is zero or below: its magnitudes are counted from its median error

@@ -31,8 +31,8 @@ def attention(model: Model, data: Any, label: str, how: str) -> list[Spectrum]:
     maps: dict[int, Spectrum] = {}
     for piece in inputs.gather(data):
         if piece.batch is None or piece.failed:
-            file, message, _ = next(iter(piece.failed.values()))
-            raise DataError(f"{file or 'a star'} can't be read: {message}")
+            one = next(iter(piece.failed.values()))
+            raise DataError(f"{one.file or 'a star'} can't be read: {one.message}")
         weights, wavelength, present = of_batch(model, piece.batch, place, how)
         ids = piece.batch.meta.get("id", [""] * len(weights))
         for k, row in enumerate(piece.rows):

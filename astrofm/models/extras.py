@@ -15,7 +15,7 @@ from astropy.table import QTable, Table
 from ..data import Batch
 from ..errors import DataError, UnknownNameError
 from ..interfaces.head import Extra, Head
-from .inputs import Piece
+from .pieces import Piece
 
 if TYPE_CHECKING:
     from .build import Parts

@@ -17,6 +17,7 @@ from ..interfaces.head import Extra
 from . import extras as beside
 from . import inputs
 from .build import Parts
+from .pieces import Piece
 
 if TYPE_CHECKING:
     from .model import Model
@@ -77,7 +78,7 @@ def gather(model: Model, data: Any, extras: Table | Mapping[str, Any] | Sequence
     given = [beside.Given(Parts(model.encoder, model.aligner, {TO_BE: _HeadToBe(_columns(table))}, None), table)
              for table in tables]
 
-    def prepare(piece: inputs.Piece) -> inputs.Piece:
+    def prepare(piece: Piece) -> Piece:
         for table in given:
             piece = table.into(piece)
         return piece

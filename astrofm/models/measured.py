@@ -69,8 +69,8 @@ class Measured:
         n = sum(map(len, pieces))
         value, scale, ids = np.full((n, len(self.names)), np.nan), np.full(n, np.nan), np.full(n, "", dtype=object)
         for piece in pieces:
-            for row, (file, message, _) in piece.failed.items():
-                raise DataError(f"star {row}{f' ({file})' * bool(file)}: {message}")
+            for row, one in piece.failed.items():
+                raise DataError(f"star {row}{f' ({one.file})' * bool(one.file)}: {one.message}")
             batch = piece.batch
             if batch is None:
                 continue

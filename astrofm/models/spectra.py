@@ -169,11 +169,11 @@ def _in_order(target: SpectrumInstrument | None, data: Any, work: Any, wave: np.
     found: dict[int, Spectrum] = {}
     for piece, spectra in inputs.work(data, work):
         found.update(zip(piece.rows.tolist(), spectra, strict=True))
-        for row, (file, message, star) in piece.failed.items():
+        for row, one in piece.failed.items():
             if target is None:
-                raise DataError(f"{file or f'star {row}'} cannot be reconstructed: {message}")
+                raise DataError(f"{one.file or f'star {row}'} cannot be reconstructed: {one.message}")
             nothing = np.full(len(wave), np.nan)
             found[row] = _spectrum(wave, nothing, nothing, target.unit,
-                                   {"id": star, "file": file, "instrument": target.name, "flags": NOT_READ,
-                                    "error": message, "calibration": "relative"})
+                                   {"id": one.id, "file": one.file, "instrument": target.name, "flags": NOT_READ,
+                                    "error": one.message, "calibration": "relative"})
     return [found[row] for row in sorted(found)]

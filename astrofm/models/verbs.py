@@ -12,6 +12,8 @@ from astropy.table import QTable
 
 from . import answers, inputs
 from .classifying import Classifying
+from .pieces import Piece, attempt
+from .streams import stream
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -92,9 +94,9 @@ class Verbs(Classifying):
         size : int
             Stars a table, about.
         """
-        for piece in inputs.stream(map(Path, paths), size=size):
+        for piece in stream(map(Path, paths), size=size):
             if len(piece):
-                yield self._table([inputs.attempt(piece, self.core.predict)], self.columns())
+                yield self._table([attempt(piece, self.core.predict)], self.columns())
 
     def translate(self, data: Any, *, to: str) -> Spectrum | SpectrumList:
         """Give the spectra that another instrument would see, with uncertainty.
@@ -227,7 +229,7 @@ class Verbs(Classifying):
         return (*answers.FIRST, *answers.label_columns(self.about["labels"]), *answers.LAST)
 
     def _answered(self, data: Any, verb: Callable[[Batch], Mapping[str, Any]],
-                  extras: Table | Mapping[str, Any] | None) -> list[tuple[inputs.Piece, Mapping[str, Any]]]:
+                  extras: Table | Mapping[str, Any] | None) -> list[tuple[Piece, Mapping[str, Any]]]:
         if extras is None:
             return inputs.work(data, verb)
         from .extras import Given
@@ -237,7 +239,7 @@ class Verbs(Classifying):
         given.check(sum(len(piece) for piece, _ in found))
         return found
 
-    def _table(self, found: list[tuple[inputs.Piece, Mapping[str, Any]]], columns: Sequence[answers.Declared],
+    def _table(self, found: list[tuple[Piece, Mapping[str, Any]]], columns: Sequence[answers.Declared],
                asked: Mapping[str, Any] | None = None) -> QTable:
         table = answers.make_table(columns, answers.fill(columns, sum(len(piece) for piece, _ in found), found))
         table.meta.update({**self.provenance(), **(asked or {})})

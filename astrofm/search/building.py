@@ -10,6 +10,7 @@ from astropy.table import Column, QTable, Table, hstack
 
 from ..errors import DataError
 from ..models import answers, inputs
+from ..models.pieces import Piece
 from .index import Index
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def embedded(model: Model, batch: Any) -> dict[str, Any]:
     return {**star, "embedding": embedding, "flags": model.core.flags(batch, star, embedding)}
 
 
-def from_pieces(model: Model, pieces: Sequence[tuple[inputs.Piece, Any]], table: Table | None = None) -> Index:
+def from_pieces(model: Model, pieces: Sequence[tuple[Piece, Any]], table: Table | None = None) -> Index:
     """Make an index of embedded pieces of a stream."""
     column = answers.embedding_column(model.dim)
     columns = (*answers.FIRST, *answers.LAST)

@@ -8,7 +8,7 @@ from astropy.table import QTable
 from test_verbs_on_files import Interrupting, run
 
 from astrofm.cli import formats
-from astrofm.models import inputs
+from astrofm.models import pieces, streams
 from astrofm.models.answers import FIRST, LAST, fill
 
 JOB = SimpleNamespace(columns=(*FIRST, *LAST), meta={"model": "small"}, extra={})
@@ -19,7 +19,7 @@ def _joined(folder, form, chunks):
         pytest.importorskip("pyarrow")
     paths = [folder / f"{k}{formats.chunk_suffix(form)}" for k in range(len(chunks))]
     for path, failed in zip(paths, chunks, strict=True):
-        piece = inputs.Piece(None, np.zeros(0, int), {row: inputs.Failure(*told) for row, told in failed.items()})
+        piece = pieces.Piece(None, np.zeros(0, int), {row: pieces.Failure(*told) for row, told in failed.items()})
         formats.write_chunk(path, JOB, fill(JOB.columns, len(piece), [(piece, {})]), form=form)
     out = folder / f"out{formats.SUFFIX[form]}"
     formats.join(out, form, JOB, paths)
@@ -49,13 +49,13 @@ def test_a_message_of_several_lines_stays_in_its_row(form, tmp_path):
 def test_a_log_that_was_cut_or_written_twice_loses_and_doubles_nothing(damage, folder, model_file, tmp_path, monkeypatch):
     out = tmp_path / "out.ecsv"
     with monkeypatch.context() as patch:
-        patch.setattr(inputs, "stream", Interrupting(3))
+        patch.setattr(streams, "stream", Interrupting(3))
         assert run("predict", folder, model_file, out, "--size", "2") == 130
     log = tmp_path / "out.ecsv.part" / "done.jsonl"
     line = log.read_text().splitlines()[-1]
     log.write_text(log.read_text() + (line[:20] if damage == "torn" else line + "\n"))
     with monkeypatch.context() as patch:  # what is appended after the damage must count, too
-        patch.setattr(inputs, "stream", Interrupting(1))
+        patch.setattr(streams, "stream", Interrupting(1))
         assert run("predict", folder, model_file, out, "--size", "2") == 130
     assert run("predict", folder, model_file, out, "--size", "2") == 0
     run("predict", folder, model_file, tmp_path / "whole.ecsv", "--size", "2")

@@ -7,7 +7,7 @@ import pytest
 from astropy.table import QTable
 
 from astrofm.cli import main
-from astrofm.models import inputs
+from astrofm.models import streams
 
 
 def run(verb, folder, model_file, out, *more):
@@ -47,7 +47,7 @@ class Interrupting:
     """Stands for Ctrl-C after some pieces."""
 
     def __init__(self, after):
-        self.after, self.real = after, inputs.stream
+        self.after, self.real = after, streams.stream
 
     def __call__(self, *arguments, **named):
         for number, piece in enumerate(self.real(*arguments, **named)):
@@ -61,7 +61,7 @@ def test_an_interrupted_run_keeps_what_is_done_and_goes_on(after, folder, model_
     run("predict", folder, model_file, tmp_path / "whole.ecsv", "--size", "2")
     out = tmp_path / "out.ecsv"
     with monkeypatch.context() as patch:
-        patch.setattr(inputs, "stream", Interrupting(after))
+        patch.setattr(streams, "stream", Interrupting(after))
         assert run("predict", folder, model_file, out, "--size", "2") == 130
     assert "are kept in" in capsys.readouterr().err and not out.exists()
     assert run("predict", folder, model_file, out, "--size", "2") == 0
@@ -73,7 +73,7 @@ def test_an_interrupted_run_keeps_what_is_done_and_goes_on(after, folder, model_
 def test_rows_of_two_models_are_never_mixed(folder, model_file, tmp_path, monkeypatch, capsys):
     out = tmp_path / "out.ecsv"
     with monkeypatch.context() as patch:
-        patch.setattr(inputs, "stream", Interrupting(2))
+        patch.setattr(streams, "stream", Interrupting(2))
         run("predict", folder, model_file, out, "--size", "2")
     from model_fakes import make_model
 
