@@ -85,24 +85,18 @@ def test_adapters_alone_make_the_model_again(model, stars, tmp_path):
 def test_classes_are_learned_through_the_weights(method, model, stars, tmp_path):
     batch, labels = stars
     kinds = Table({"kind": np.where(labels["logg"].value > 4, "giant", "dwarf")})
-    start = copy.deepcopy(model)
-    for part in (start.encoder, start.aligner):  # one that has learned nothing, and says little of the slope
-        for tensor in part.parameters():
-            tensor.data.copy_(0.2 * torch.randn(tensor.shape, generator=torch.Generator().manual_seed(1)))
-    before = weights(start)
-    scores = {}
-    for rate in (1e-12, 1e-3):
-        fitted = start.fit(batch[:150], kinds[:150], method=method, places=["encoder", "projection", "head"], rates=[rate])
-        found = fitted.predict(batch[150:])
-        right = np.array([row[f"kind_probability_{one}"] for row, one in zip(found, kinds["kind"][150:], strict=True)])
-        scores[rate] = -np.log(np.maximum(right, 1e-3)).mean()
-    assert scores[1e-3] < scores[1e-12], "what lies under the head learns, too"
-    assert all(torch.equal(x, before[name]) for name, x in weights(start).items())
+    before = weights(model)
+    fitted = model.fit(batch[:150], kinds[:150], method=method, places=["encoder", "projection", "head"], rates=[1e-3])
+    after = weights(fitted)
+    different = {name.split(".")[0] for name in before if name in after and not torch.equal(before[name], after[name])}
+    assert {"encoder", "aligner"} <= different, "what lies under the head learns, too"
+    assert all(torch.equal(x, before[name]) for name, x in weights(model).items())
+    assert np.mean(np.asarray(fitted.predict(batch[150:])["kind"]) == kinds["kind"][150:]) > 0.8
     assert fitted.about["provenance"]["heads"] == ["kind"] and fitted.about["provenance"]["method"] == method
     answer = fitted.classify(batch[150:])
     assert {"kind_set", "kind_p_value"} <= set(answer.colnames)
     if method == "lora":
-        again = start.with_adapter(fitted.save_adapter(tmp_path / "adapter")).classify(batch[150:])
+        again = model.with_adapter(fitted.save_adapter(tmp_path / "adapter")).classify(batch[150:])
         np.testing.assert_allclose(again["kind_p_value"], answer["kind_p_value"], atol=1e-6)
         assert list(again["kind_set"]) == list(answer["kind_set"])
 
