@@ -11,7 +11,7 @@ FINE = 2
 #: cells of the time grid in the shortest period
 CELLS = 3
 #: longest grid, and cells that are transformed at a time
-LONGEST, AT_ONCE = 2**21, 2**22
+LONGEST, AT_ONCE = 2**21, 2**20
 #: peaks that harmonics are fitted at, places around each and then around the best, and harmonics
 PEAKS, AROUND, AGAIN, HARMONICS = 8, 3, 9, 3
 #: variance over mean square of what varies by no more than single precision's last digit
