@@ -8,7 +8,7 @@ import pytest
 from astropy import units as u
 from test_periods import curves, saw
 
-from astrofm.data import FEATURES, Batch, colour_features, curve_features
+from astrofm.data import FEATURES, PORTABLE, Batch, colour_features, curve_features
 from astrofm.data.brightness import to_asinh_magnitude
 from astrofm.data.magnitudes import to_flux
 from astrofm.errors import DataError, UnknownNameError
@@ -179,3 +179,13 @@ def test_only_what_is_wanted_is_computed(monkeypatch):
         curve_features(replace(batch, meta={}))
     with pytest.raises(DataError, match="share one grid"):
         curve_features(replace(batch, coordinate=batch.coordinate[0]))
+
+
+def test_portable_features_do_not_say_how_well_a_star_was_observed():
+    batch, _ = curves(6, points=200, noise=0.05)
+    poor = replace(batch, error=3 * batch.error)  # the same points, said to be worse
+    first, second = curve_features(batch), curve_features(poor)
+    told = {name for name in FEATURES if not np.allclose(first[name], second[name], rtol=1e-3, atol=1e-3, equal_nan=True)}
+    assert {"mean_error", "median_error", "chi2", "log_snr"} <= told - set(PORTABLE)
+    assert set(PORTABLE) < set(FEATURES) and not {"points", "time_base", "cadence", "median"} & set(PORTABLE)
+    assert list(curve_features(batch, names=PORTABLE)) == list(PORTABLE)

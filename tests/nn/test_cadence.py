@@ -147,6 +147,29 @@ def test_the_folded_curve_starts_at_its_faintest_and_shows_two_cycles():
     assert (nothing == 0).all()
 
 
+def test_what_is_prepared_is_embedded_the_same_without_another_search(monkeypatch):
+    torch.manual_seed(0)
+    encoder, batch = AnyCadenceEncoder(**SMALL).eval(), magnitudes()
+    with torch.inference_mode():
+        expected, ready = encoder.embed(batch), encoder.prepare(batch)
+        monkeypatch.setattr("astrofm.nn.packed.find_periods", lambda *_, **__: pytest.fail("the period is searched again"))
+        assert torch.equal(encoder.embed(ready), expected)
+        torch.testing.assert_close(encoder.embed(ready[np.array([4, 1])]), expected[[4, 1]], rtol=1e-4, atol=1e-5)
+
+
+def test_a_model_tells_its_encoder_what_the_values_are():
+    from astrofm.models import Model
+    from astrofm.nn.plain import PlainAligner
+
+    torch.manual_seed(0)
+    encoder = AnyCadenceEncoder(**SMALL).eval()
+    model = Model(encoder, PlainAligner(dim=16), {}, card={"name": "told"}).to("cpu", precision="float32")
+    with torch.inference_mode():
+        for unit in ("mag", "uJy"):
+            batch = magnitudes(unit=unit)
+            np.testing.assert_allclose(model.embed(batch), encoder.embed(batch), rtol=1e-4, atol=1e-4)
+
+
 def test_bad_sizes_are_refused():
     for wrong in ({"folded": 6}, {"patch": 0}, {"length": 4}):
         with pytest.raises(ValueError, match="patch has a point"):
