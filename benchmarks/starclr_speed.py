@@ -54,10 +54,15 @@ def ours(model: Model, stars: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray
                            for start in range(0, len(curves), size)])
 
 
-@torch.inference_mode()
 def scripts(encoder: PointEncoder, stars: list[tuple[np.ndarray, np.ndarray]], size: int, *, ordered: bool) -> np.ndarray:
     """From raw columns to embeddings, the scripts' way."""
     rows = [_row(days, value) for days, value in stars]
+    return padded(encoder, rows, size, ordered=ordered)
+
+
+@torch.inference_mode()
+def padded(encoder: PointEncoder, rows: list[tuple[np.ndarray, np.ndarray]], size: int, *, ordered: bool) -> np.ndarray:
+    """Embed rows of days and scaled values the scripts' way, padded to the longest of ``size``."""
     order = np.argsort([len(days) for days, _ in rows], kind="stable") if ordered else np.arange(len(rows))
     found = np.zeros((len(rows), encoder.dim), np.float32)
     for start in range(0, len(rows), size):
@@ -68,7 +73,7 @@ def scripts(encoder: PointEncoder, stars: list[tuple[np.ndarray, np.ndarray]], s
             length = len(rows[k][0])
             days[place, :length], value[place, :length] = torch.tensor(rows[k][0]), torch.tensor(rows[k][1])
             seen[place, :length] = 1
-        x = _padded(encoder, days, value, seen)
+        x = _hidden(encoder, days, value, seen)
         found[chosen] = (x * seen[..., None]).sum(1).div(seen.sum(1, keepdim=True)).numpy()
     return found
 
@@ -80,7 +85,7 @@ def _row(days: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return days - days.min(), (value - low) / (high - low)
 
 
-def _padded(encoder: PointEncoder, days: torch.Tensor, value: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+def _hidden(encoder: PointEncoder, days: torch.Tensor, value: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
     n, t, d = *days.shape, encoder.dim
     mask = ((1 - seen) * torch.finfo(torch.float32).min)[:, None, None].expand(n, 1, t, t)
     x = encoder.norm(encoder.enter(value[..., None]) + encoder.time(days))

@@ -96,7 +96,8 @@ def _show(options: argparse.Namespace) -> int:
         print(f"    {kind:16s} {part['name']}" + (f", reads beside the embedding: {beside}" if beside else ""))
     print(f"errors are scaled by\n{_indented(card.get('calibration', {}))}")
     print(f"made by\n{_indented(card.get('provenance', {}))}")
-    print(f"licence {card['license']}\ncite    {card['citation']}")
+    cited = textwrap.fill(f"cite    {card['citation']}", WIDTH, subsequent_indent=" " * 8, break_on_hyphens=False)
+    print(f"licence {card['license']}\n{cited}")
     print(f"in full: astrofm show {options.model} --json")
     return 0
 

@@ -151,6 +151,9 @@ _PERIOD = [
 FEATURES: Mapping[str, Feature] = {name: Feature(name, unit, text) for name, unit, text in (*_MAIN, *_SLOW, *_PERIOD)}
 #: those that take the search of a period
 PERIODIC = frozenset(name for name, _, _ in _PERIOD)
+#: of these, what the search alone tells
+SEARCHED = frozenset({"period", "period_err", "log_period", "log_period_err", "period_log_fap", "period_explained",
+                      "period_harmonics", "period_lead", "period_cycles"})
 #: those that are measured on a grid of days
 SLOW = frozenset(name for name, _, _ in _SLOW)
 #: those that say how often, how long and how deep a star was observed, and in how many bands

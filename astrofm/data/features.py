@@ -11,14 +11,14 @@ from ..errors import DataError, UnknownNameError
 from . import peaks, shapes, statistics
 from .brightness import Packed, main_band, pack, to_asinh_magnitude
 from .buckets import length_buckets, used_lengths
-from .feature_names import FEATURES, PERIODIC, SLOW, Feature
+from .feature_names import FEATURES, PERIODIC, SEARCHED, SLOW, Feature
 from .periods import SHORTEST, Periods, periods_of
 from .sample import Batch
 from .slow import slow_features
-from .waves import to_waves
+from .waves import Waves, in_groups, to_waves
 
 #: stars that are worked on together, and their points, padding included
-STARS, POINTS = 256, 500_000
+STARS, POINTS = 128, 250_000
 
 
 def colour_features(bands: Sequence[str]) -> dict[str, Feature]:
@@ -73,16 +73,19 @@ def curve_features(batch: Batch, *, names: Collection[str] | None = None, magnit
             raise UnknownNameError(f"no feature of light curves is called {name!r}"
                                    + (f": did you mean {near[0]!r}?" if near else "; astrofm.data.FEATURES lists them"))
     found = {name: np.full(len(batch), np.nan) for name in (known if names is None else names)}
-    search = (shortest, longest, workers) if set(found) & PERIODIC else None
     good = ~np.asarray(batch.mask)
-    for group in _groups(used_lengths(batch)):
-        for kind in np.unique(kinds[group]):
-            rows = group[kinds[group] == kind]
-            part = _measure(batch, rows, good, str(kind), bands, zero_points if kind == "flux" else None, search,
-                            found)
-            for name in found:
-                if name in part:
-                    found[name][rows] = part[name]
+    groups = [group[kinds[group] == kind] for group in _groups(used_lengths(batch)) for kind in np.unique(kinds[group])]
+    each = max(1, workers // max(len(groups), 1))  # threads of a group's own, where there are fewer groups than threads
+    search = (shortest, longest, each) if set(found) & PERIODIC else None
+
+    def work(rows: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        kind = str(kinds[rows[0]])
+        return rows, _measure(batch, rows, good, kind, bands, zero_points if kind == "flux" else None, search, found)
+
+    for rows, part in in_groups(work, groups, min(workers, len(groups))):
+        for name in found:
+            if name in part:
+                found[name][rows] = part[name]
     return found
 
 
@@ -116,6 +119,8 @@ def _measure(batch: Batch, rows: np.ndarray, good: np.ndarray, kind: str, bands:
     calibrated = kind != "relative"
     if kind != "mag":
         value, error = to_asinh_magnitude(value, error, good, band, zero_points)
+    if search is not None and set(wanted) <= SEARCHED:
+        return _searched(days, value, error, good, band, search)[2]
     count = good.sum(1)
     main = main_band(band, good)
     points = pack(days, value, error, good if band is None else good & (band == main[:, None]))
@@ -167,21 +172,28 @@ def _spread(own: Packed) -> np.ndarray:
 def _periodic(days: np.ndarray, value: np.ndarray, error: np.ndarray, good: np.ndarray, band: np.ndarray | None,
               main: np.ndarray, points: Packed, search: tuple,
               wanted: Collection[str]) -> dict[str, np.ndarray]:
-    waves = to_waves(days, value, error, good, band)
     shortest, longest, workers = search
-    periods: Periods = periods_of(waves, shortest=shortest, longest=longest, workers=workers)
+    waves, periods, found = _searched(days, value, error, good, band, search)
     used = np.zeros(1, np.int64) if band is None else np.unique(band[good])
     place = np.minimum(np.searchsorted(used, main), waves.bands - 1)
     first = np.where(good, days, np.inf).min(1, initial=np.inf)
     since = points.days - np.where(np.isfinite(first), first, 0.0)[:, None]
     points = Packed(np.where(points.there, since, 0.0), points.value, points.error, points.there, points.count)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = {"period": periods.period, "period_err": periods.period_err,
-                 "log_period": np.log10(periods.period),
-                 "log_period_err": np.log10(periods.period_err / periods.period),
-                 "period_log_fap": periods.log_fap, "period_explained": periods.explained,
-                 "period_harmonics": np.where(periods.harmonics > 0, periods.harmonics, np.nan), "period_lead":
-                 np.minimum(periods.lead, 1e3), "period_cycles": np.log10(waves.span / periods.period)}
     scale = waves.spread[np.arange(len(place)), place]
     return {**found, **shapes.shapes(points, place, waves, periods), **peaks.range_features(waves, scale, periods),
             **peaks.rest_features(waves, scale, periods, shortest, longest, workers, wanted)}
+
+
+def _searched(days: np.ndarray, value: np.ndarray, error: np.ndarray, good: np.ndarray, band: np.ndarray | None,
+              search: tuple) -> tuple[Waves, Periods, dict[str, np.ndarray]]:
+    """Search periods, and give what that alone tells: `SEARCHED`."""
+    waves = to_waves(days, value, error, good, band)
+    shortest, longest, workers = search
+    periods = periods_of(waves, shortest=shortest, longest=longest, workers=workers)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return waves, periods, {
+            "period": periods.period, "period_err": periods.period_err, "log_period": np.log10(periods.period),
+            "log_period_err": np.log10(periods.period_err / periods.period), "period_log_fap": periods.log_fap,
+            "period_explained": periods.explained,
+            "period_harmonics": np.where(periods.harmonics > 0, periods.harmonics, np.nan),
+            "period_lead": np.minimum(periods.lead, 1e3), "period_cycles": np.log10(waves.span / periods.period)}

@@ -12,6 +12,9 @@ from torch import nn
 from ..data import Batch
 from ..errors import DataError, UnknownNameError
 
+#: how columns of a batch's ``meta`` begin that hold what `Encoder.measure` gave, before its name
+MEASURED = "measured:"
+
 
 class Encoder(nn.Module, ABC):
     """Turn the stars of a batch into embeddings of ``dim`` numbers each.
@@ -34,7 +37,7 @@ class Encoder(nn.Module, ABC):
     cpu_batch: int = 48
     #: whether ``"auto"`` precision is float32 for it: where rounding changes its answers
     keeps_float32: bool = False
-    #: columns of a batch's ``meta`` that it reads
+    #: columns of a batch's ``meta`` that it reads; of `MEASURED` ones what a head reads, too, is measured once
     reads: tuple[str, ...] = ()
     #: instruments it can embed; None for any wavelength or cadence
     instruments: tuple[str, ...] | None = None

@@ -70,8 +70,9 @@ class Core:
 
     def read_batch(self, batch: Batch) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Give embeddings, what heads read beside them, by the head, and the columns that they read."""
+        batch = extras.measured(self.parts, batch, self.device)  # first: the encoder reads some of it
         embedding = self.embed(batch)
-        given = extras.extras_of(self.parts, batch, self.device)
+        given = extras.extras_of(self.parts, batch)
         known = np.where(np.isfinite(embedding).all(axis=1)[:, None], embedding, 0.0)
         return embedding, given, self.read(known, given, instrument=batch.instrument)
 
@@ -152,6 +153,7 @@ class Core:
         check_instrument(self.card, self.parts.encoder, batch.instrument, np.asarray(batch.coordinate))
         size = batch_size(self.device, self.parts.encoder)
         plain = replace(batch, meta={key: batch.meta[key] for key in self.parts.encoder.reads if key in batch.meta})
+        plain = self.parts.encoder.prepare(plain)
         embedding = np.full((len(batch), self.parts.aligner.dim), np.nan, np.float32)
         rows = np.flatnonzero(~np.asarray(batch.mask, bool).all(axis=1)) if plain.value.shape[1] else []
         with autocast(self.precision, self.device, self.parts.encoder):  # once: the weights are rounded at its start

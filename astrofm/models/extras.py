@@ -14,6 +14,7 @@ from astropy.table import QTable, Table
 
 from ..data import Batch
 from ..errors import DataError, UnknownNameError
+from ..interfaces.encoder import MEASURED
 from ..interfaces.head import Extra, Head
 from .pieces import Piece
 
@@ -21,26 +22,35 @@ if TYPE_CHECKING:
     from .build import Parts
 
 
-def extras_of(parts: Parts, batch: Batch, device: torch.device) -> dict[str, np.ndarray]:
+def measured(parts: Parts, batch: Batch, device: torch.device) -> Batch:
+    """Measure what heads read beside the embedding, into ``meta``; the encoder finds there what it reads of that, too."""
+    names = [extra.name for head in _reading(parts, batch).values() for extra in head.extras if extra.measured]
+    if not names:
+        return batch
+    names += [name.removeprefix(MEASURED) for name in parts.encoder.reads if name.startswith(MEASURED)]
+    unit = {"unit": batch.meta["unit"]} if "unit" in batch.meta else {}
+    with torch.inference_mode():
+        found = parts.encoder.measure(replace(batch, meta=unit).tensors(device), list(dict.fromkeys(names)))
+    return replace(batch, meta={**batch.meta, **{MEASURED + name: values.cpu().numpy() for name, values in found.items()}})
+
+
+def extras_of(parts: Parts, batch: Batch) -> dict[str, np.ndarray]:
     """Give what each head reads beside the embedding, ``(n, number of extras)`` by the head; NaN where a star has none.
+
+    Parameters
+    ----------
+    parts : Parts
+    batch : Batch
+        As `measured` gives it.
 
     Raises
     ------
     DataError
         No column of ``meta`` has an extra's name; one holds no numbers; two names of one extra contradict each other.
     """
-    reading = {name: head for name, head in parts.heads.items() if head.extras and _reads(head, batch)}
-    if not reading:
-        return {}
-    measured: Mapping[str, torch.Tensor] = {}
-    names = list(dict.fromkeys(extra.name for head in reading.values() for extra in head.extras if extra.measured))
-    if names:
-        unit = {"unit": batch.meta["unit"]} if "unit" in batch.meta else {}
-        with torch.inference_mode():
-            measured = parts.encoder.measure(replace(batch, meta=unit).tensors(device), names)
     found = {}
-    for name, head in reading.items():
-        columns = [measured[extra.name].cpu().numpy() if extra.measured else _column(extra, batch.meta, len(batch))
+    for name, head in _reading(parts, batch).items():
+        columns = [batch.meta[MEASURED + extra.name] if extra.measured else _column(extra, batch.meta, len(batch))
                    for extra in head.extras]
         found[name] = np.stack(columns, axis=1) if len(batch) else np.zeros((0, len(columns)))
     return found
@@ -129,8 +139,9 @@ class Given:
                             "'id' to join by")
 
 
-def _reads(head: Head, batch: Batch) -> bool:
-    return head.instruments is None or batch.instrument in head.instruments
+def _reading(parts: Parts, batch: Batch) -> dict[str, Head]:
+    return {name: head for name, head in parts.heads.items()
+            if head.extras and (head.instruments is None or batch.instrument in head.instruments)}
 
 
 def _places(ids: Any) -> dict[str, int]:

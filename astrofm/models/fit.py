@@ -55,6 +55,9 @@ def fit(model: Model, data: Any, labels: Table, *, method: str, head: str, place
     unknown = [name for name in keep if name not in model.heads]
     if unknown:
         raise DataError(f"the model has no head {unknown[0]!r} to keep; it has {', '.join(model.heads) or 'none'}")
+    if keep and method in ADAPTING and set(places) != {"head"}:
+        raise DataError(f"method {method!r} changes the embeddings that head {keep[0]!r} has learned to read: keep none, or "
+                        "adapt places=[\"head\"] alone")
     columns, numbers = split_labels(labels)
     _check_classes(columns, numbers, method, extras, parents, prior, smoothing)
     both = [column.name for column in columns if column.name in keep]

@@ -84,9 +84,10 @@ def gather(model: Model, data: Any, extras: Table | Mapping[str, Any] | Sequence
         return piece
 
     def verb(batch: Batch) -> dict[str, np.ndarray]:
+        batch = beside.measured(parts, batch, model.device)
         values = {"embedding": model.core.embed(batch)}
         if told:
-            values["beside"] = beside.extras_of(parts, batch, model.device)[TO_BE]
+            values["beside"] = beside.extras_of(parts, batch)[TO_BE]
         return values
 
     found = inputs.work(data, verb, prepare)

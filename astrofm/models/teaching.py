@@ -50,7 +50,7 @@ class Teaching:
         stars : sequence, optional
             Which star each spectrum is of, so that a star's spectra are learned from or kept together.
         keep : sequence of str
-            Names of this model's heads that the new one has, too.
+            Names of this model's heads that the new one has, too; none where ``method`` changes the embeddings they read.
         seed : int
         progress : callable, optional
             Called with a line now and then.

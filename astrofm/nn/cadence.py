@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 
 import torch
 from torch import nn
@@ -14,7 +13,7 @@ from ..interfaces.encoder import Encoder
 from .blocks import RaggedBlock
 from .coordinates import TimeEncoding
 from .measuring import measure_curves
-from .packed import FOUND, PackedCurves, pack
+from .packed import FOUND, PackedCurves, pack, with_periods
 from .points import CADENCE
 from .ragged import CurveView, percentiles
 
@@ -48,8 +47,6 @@ class AnyCadenceEncoder(Encoder):
         curve are those of all points.
     folded : int
         Bins of the folded curve, a multiple of 4; 0 for none.
-    fastest : float
-        Highest frequency of periods, cycles a day.
     bands : mapping, optional
         By instrument, wavelengths (Angstrom) of its bands; see `~astrofm.nn.packed.pack`.
 
@@ -64,16 +61,16 @@ class AnyCadenceEncoder(Encoder):
     reads = ("unit", *FOUND)
 
     def __init__(self, *, dim: int = 128, depth: int = 4, heads: int = 4, hidden: int = 384, patch: int = 8,
-                 length: int = 256, folded: int = 64, fastest: float = 24.0,
+                 length: int = 256, folded: int = 64,
                  bands: Mapping[str, Sequence[float]] | None = None):
         bands = None if bands is None else {name: list(waves) for name, waves in bands.items()}
         super().__init__(dim=dim, depth=depth, heads=heads, hidden=hidden, patch=patch, length=length, folded=folded,
-                         fastest=fastest, bands=bands)
+                         bands=bands)
         if patch < 1 or length < patch or folded % BINS or folded < 0:
             raise ValueError("a patch has a point at least, a light curve a patch, and the folded curve a multiple of "
                              f"{BINS} bins: not {patch}, {length} and {folded}")
         self.dim, self.patch, self.length, self.folded = dim, patch, length, folded
-        self.fastest, self.bands = fastest, bands
+        self.bands = bands
         self.enter = nn.Linear(patch * 5 + 2, dim)
         self.time = TimeEncoding(dim, shortest=0.02, longest=5000.0)
         self.numbers = nn.Sequential(nn.Linear(NUMBERS, hidden), nn.GELU(), nn.Linear(hidden, dim))
@@ -90,17 +87,12 @@ class AnyCadenceEncoder(Encoder):
 
     def pack(self, batch: Batch, *, length: int | None = None) -> PackedCurves:
         """Bring a batch of tensors into the form that is seen, of at most ``length`` points a star; see `pack`."""
-        return pack(batch, bands=self.bands, length=length, fastest=self.fastest)
+        return pack(batch, bands=self.bands, length=length)
 
     @torch.inference_mode()
     def prepare(self, batch: Batch) -> Batch:
-        """Give a batch that holds the period of each star."""
-        device, parts = self.leave.weight.device, []
-        for first in range(0, len(batch), self.cpu_batch):
-            parts.append(self.pack(batch[slice(first, first + self.cpu_batch)].tensors(device), length=1))
-        found = {name: torch.cat([getattr(part, key) for part in parts]).cpu().numpy() if parts else []
-                 for name, key in zip(FOUND, ("period", "power"), strict=True)}
-        return replace(batch, meta={**batch.meta, **found})
+        """Give a batch that holds the period of each star; see `~astrofm.nn.packed.with_periods`."""
+        return with_periods(batch)
 
     def _embed(self, batch: Batch) -> torch.Tensor:
         curves = self.pack(batch)

@@ -121,5 +121,24 @@ class LearnedClassHead(Head):
         """Give the log-likelihoods of the classes but for a number a star, ``(n, number of classes)``, float32."""
         return self.layers(self.enter(embedding)).float()
 
+    def scores_of_part(self, given: torch.Tensor, without: tuple[float, float],
+                       generator: torch.Generator | None = None) -> torch.Tensor:
+        """Give scores as `scores` does, but of some stars, by chance, without the embedding or without what stands beside it.
+
+        So a head learns to read either alone, and does not lean on the one that tells most of the stars it learns from.
+
+        Parameters
+        ----------
+        given : Tensor, shape ``(n, dim + extras)``
+        without : tuple of float
+            Part of the stars that are read without their embedding, and without their extras.
+        generator : Generator, optional
+        """
+        hidden = torch.rand(2, len(given), 1, generator=generator).to(given.device) < torch.tensor(without)[:, None, None]
+        hidden[1] &= ~hidden[0]
+        seen = self.enter(given)
+        return self.layers(torch.cat([seen[:, : self.enter.dim].masked_fill(hidden[0], 0.0),
+                                      seen[:, self.enter.dim:].masked_fill(hidden[1], 0.0)], dim=1)).float()
+
     def _read(self, embedding: torch.Tensor) -> Mapping[str, torch.Tensor]:
         return {f"{self.labels[0].name}_probability": (self.scores(embedding) + self.log_prior).softmax(-1)}

@@ -7,18 +7,20 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ..data import Batch
+from ..data import Batch, curve_features
 from ..data.magnitudes import POGSON
 from ..errors import AstrofmError
-from .periods import find_periods
+from ..interfaces.encoder import MEASURED
 from .ragged import percentiles
 
 #: numbers of a star beside its points, and of a point, in `PackedCurves.numbers`
 HEADER, POINT = 3, 5
 #: what there is of each point
 ARRAYS = ("days", "value", "error", "wave", "there")
-#: columns of `Batch.meta` that hold what `find_periods` found before
-FOUND = ("packed_period", "packed_power")
+#: features that say the period and what it explains
+SEARCHED = ("period", "period_explained", "period_harmonics")
+#: columns of `Batch.meta` that hold them, where they were measured before
+FOUND = tuple(MEASURED + name for name in SEARCHED)
 #: smallest error, mag: a point without one is not there
 LEAST = 1e-6
 
@@ -39,8 +41,10 @@ class PackedCurves:
         False where there is no point.
     absolute : Tensor of bool, shape ``(n,)``
         Magnitudes of several bands can be compared: their difference is a colour.
-    period, power : Tensor of float64, shape ``(n,)``
-        See `~astrofm.nn.periods.find_periods`; a period of 0 is none.
+    period : Tensor of float64, shape ``(n,)``
+        Of `astrofm.data.find_periods`; 0 where there is none.
+    power : Tensor of float64, shape ``(n,)``
+        Part of the variance that the Fourier series at the period explains, less what it would of noise; 0 to 1.
     """
 
     days: torch.Tensor
@@ -110,8 +114,7 @@ class PackedCurves:
         return torch.where(self.there, self.value - middle, 0.0), middle
 
 
-def pack(batch: Batch, *, bands: Mapping[str, Sequence[float]] | None = None, length: int | None = 256,
-         fastest: float = 24.0) -> PackedCurves:
+def pack(batch: Batch, *, bands: Mapping[str, Sequence[float]] | None = None, length: int | None = 256) -> PackedCurves:
     """Bring a survey's light curves into one form.
 
     Fluxes become magnitudes that stay finite at and below zero, by the inverse hyperbolic sine (Lupton et al. 1999,
@@ -126,10 +129,7 @@ def pack(batch: Batch, *, bands: Mapping[str, Sequence[float]] | None = None, le
         By instrument, wavelengths (Angstrom) of its bands; other instruments say theirs themselves
         (`~astrofm.interfaces.LightCurveInstrument.wavelengths`), or they are unknown.
     length : int, optional
-        Longer light curves are thinned evenly to so many points; the period is found on all of them before, or is that of
-        `FOUND` in ``batch.meta``.
-    fastest : float
-        Highest frequency of periods, cycles a day.
+        Longer light curves are thinned evenly to so many points; the period is found on all of them before (`with_periods`).
     """
     from ..registry import get_instrument
 
@@ -138,7 +138,7 @@ def pack(batch: Batch, *, bands: Mapping[str, Sequence[float]] | None = None, le
     except AstrofmError:  # a name that nobody offers: its batch says all that is known
         instrument = None
     there = ~batch.mask & (batch.error > 0) & torch.isfinite(batch.value)
-    units = list(batch.meta.get("unit", ["mag" if instrument is None else instrument.unit.to_string()] * len(batch)))
+    units = _units(batch)
     magnitudes = torch.tensor([unit == "mag" for unit in units], dtype=torch.bool, device=there.device)
     band = batch.band.long()
     names = () if instrument is None else instrument.bands
@@ -154,22 +154,36 @@ def pack(batch: Batch, *, bands: Mapping[str, Sequence[float]] | None = None, le
         known = torch.cat([known, -torch.arange(len(known), int(band.max()) + 1, device=there.device).double()])
     days = batch.coordinate.expand_as(value)
     days = torch.where(there, days - torch.where(there, days, torch.inf).amin(1, keepdim=True).nan_to_num(posinf=0.0), 0.0)
-    nothing = torch.zeros(len(batch), dtype=torch.float64, device=there.device)
+    meta = with_periods(batch).meta
+    period, explained, harmonics = (torch.as_tensor(meta[name], dtype=torch.float64, device=there.device) for name in FOUND)
+    count = there.sum(1)
+    power = 1 - (1 - explained) * (count - 1) / (count - 2 * harmonics - 1).clamp_min(1)
     curves = PackedCurves(days, value, torch.where(there, error.clamp_min(LEAST), 0.0), known[band].float(), there, absolute,
-                          nothing, nothing).dense()
-    if all(name in batch.meta for name in FOUND):
-        period, power = (torch.as_tensor(batch.meta[name], dtype=torch.float64, device=there.device) for name in FOUND)
-    else:
-        period, power = _period(curves, fastest)
-    curves = replace(curves, period=period, power=power)
+                          period.nan_to_num(), power.nan_to_num().clamp(0, 1)).dense()
     return curves if length is None else curves.thinned(length)
 
 
-def _period(curves: PackedCurves, fastest: float) -> tuple[torch.Tensor, torch.Tensor]:
-    centred = curves.centred()[0]
-    low, high = percentiles(centred, curves.there, (16.0, 84.0))
-    weight = torch.where(curves.there, 1 / (curves.error**2 + 0.01 * (high - low).nan_to_num() ** 2 + LEAST**2), 0.0)
-    return find_periods(curves.days, centred, weight, fastest=fastest)
+def with_periods(batch: Batch) -> Batch:
+    """Give a batch whose ``meta`` holds each star's period, in `FOUND`: searched as for features, unless it does already."""
+    if all(name in batch.meta for name in FOUND):
+        return batch
+    arrays = {name: torch.as_tensor(getattr(batch, name)).cpu().numpy()
+              for name in ("coordinate", "value", "error", "mask", "band")}
+    plain = replace(batch, **arrays, meta={"unit": _units(batch)})
+    found = curve_features(plain, names=SEARCHED, workers=torch.get_num_threads())
+    return replace(batch, meta={**batch.meta, **{MEASURED + name: values for name, values in found.items()}})
+
+
+def _units(batch: Batch) -> list[str]:
+    """Say each star's unit of value: by default its instrument's, or magnitudes where nobody offers that."""
+    from ..registry import get_instrument
+
+    if "unit" in batch.meta:
+        return list(batch.meta["unit"])
+    try:
+        return [get_instrument(batch.instrument).unit.to_string()] * len(batch)
+    except AstrofmError:
+        return ["mag"] * len(batch)
 
 
 def _magnitudes(batch: Batch, band: torch.Tensor, there: torch.Tensor, magnitudes: torch.Tensor,

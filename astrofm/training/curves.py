@@ -57,7 +57,7 @@ class CurveObjective(Objective):
     @property
     def seen_by(self) -> Any:
         arguments = self.encoder.arguments
-        return ["packed-curves", {name: arguments[name] for name in ("length", "fastest", "bands")}, list(self.columns)]
+        return ["packed-curves", {name: arguments[name] for name in ("length", "bands")}, list(self.columns)]
 
     #: columns of numbers that are kept beside a star's points
     columns: tuple[str, ...] = ()

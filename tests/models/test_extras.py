@@ -145,3 +145,22 @@ def test_a_list_may_hold_batches(model):
     assert table["id"].tolist() == [f"example-{k}" for k in (0, 1, 2, 0, 0, 1, 2)]
     alone = model.predict(stars(period=3.0))["variable_class_probability_variable"]
     np.testing.assert_allclose(table["variable_class_probability_variable"][4:], alone, rtol=1e-5)
+
+
+def test_what_a_head_and_its_encoder_both_read_is_measured_once(monkeypatch, instruments):
+    from astrofm.data import features
+    from astrofm.nn.cadence import AnyCadenceEncoder
+
+    torch.manual_seed(0)
+    encoder = AnyCadenceEncoder(dim=16, depth=1, heads=2, hidden=24, length=64, folded=16).eval()
+    heads = {"plain": ClassHead(dim=16, hidden=16).eval(), "period": MeasuredHead(dim=16)}
+    model = Model(encoder, PlainAligner(dim=16), heads, card={"name": "periodic"}).to("cpu", precision="float32")
+    batch, searched = collate(stars()), []
+    search = features.periods_of
+    monkeypatch.setattr(features, "periods_of", lambda waves, **how: searched.append(len(waves)) or search(waves, **how))
+    alone = model.core.embed(batch)
+    assert searched == [3]
+    embedding, given, _ = model.core.read_batch(batch)
+    assert searched == [3, 3], "what the head measured was searched for the encoder again"
+    np.testing.assert_array_equal(embedding, alone)
+    assert np.isfinite(given["period"]).all()

@@ -40,3 +40,14 @@ def test_a_spectrum_is_refused_and_in_a_list_a_row_that_says_so(instruments):
         astrofm.light_curve_features(spectrum)
     table = astrofm.light_curve_features([*stars(2), spectrum], ["std"])
     assert np.isfinite(table["std"][:2]).all() and np.isnan(table["std"][2]) and "takes no light curves" in table["error"][2]
+
+
+def test_answers_do_not_depend_on_the_number_of_threads(instruments, monkeypatch):
+    monkeypatch.setattr("astrofm.data.features.STARS", 4)
+    batch = collate(stars(11))
+    one, more = (astrofm.light_curve_features(batch, workers=workers) for workers in (1, 3))
+    for name in FEATURES:
+        np.testing.assert_array_equal(one[name], more[name], err_msg=name)
+    few = astrofm.light_curve_features(batch, ["period", "period_explained"])
+    np.testing.assert_array_equal(few["period"], one["period"])
+    np.testing.assert_array_equal(few["period_explained"], one["period_explained"])

@@ -88,6 +88,7 @@ def test_labels_that_can_not_be_learned_are_refused(change, message, model, many
 def test_wrong_arguments_are_refused(model, many):
     batch, labels = many
     for arguments, message in (({"head": "gausian"}, "gaussian, posterior"), ({"keep": ["no"]}, "no head 'no'"),
+                               ({"keep": ["kind"], "method": "full"}, "changes the embeddings that head 'kind'"),
                                ({"stars": [1]}, "names 1 stars")):
         with pytest.raises(DataError, match=message):
             model.fit(batch, labels, **arguments)

@@ -49,9 +49,9 @@ class RealSurvey(LightCurveInstrument):
         return False
 
 
-#: wavelengths: Johnson V; EROS-2 (Derue et al. 2002, 2002A&A...389..149D, have 6000 and 7620); Hp (Bessell 2000,
+#: wavelengths: Johnson V; EROS-2 (Derue et al. 2002, 2002A&A...389..149D); Hp (Bessell 2000,
 #: 2000PASP..112..961B); OGLE's I
-SURVEYS = [RealSurvey("asas", {"V": 5500.0}), RealSurvey("eros", {"b": 5600.0, "r": 7600.0}),
+SURVEYS = [RealSurvey("asas", {"V": 5500.0}), RealSurvey("eros", {"b": 6000.0, "r": 7620.0}),
            RealSurvey("hipparcos", {"Hp": 5280.0}), RealSurvey("ogle", {"I": 7980.0})]
 
 
@@ -124,7 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the real light curves")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the data set")
-    parser.add_argument("--simulate", type=int, default=15000, help="simulated stars (%(default)s)")
+    parser.add_argument("--simulate", type=int, default=60000, help="simulated stars (%(default)s)")
     parser.add_argument("--seed", type=int, default=5)
     options = parser.parse_args()
     writer = ShardWriter(options.output, {"recipe": "variable_corpus.py", "simulate": options.simulate, "seed": options.seed})

@@ -26,8 +26,8 @@ class VariableClass:
     name : str
         As the General Catalogue of Variable Stars (GCVS; Samus et al. 2017, 2017ARep...61...80S) calls it. What it has not is
         named as in the International Variable Star Index (Watson et al. 2006, 2006SASS...25...47W: RRD, DCEP(B), HADS, SPB,
-        HB, CTTS, WTTS, UXOR), by OGLE (OSARG), or by us (SOLAR, CONST). CWB and CWA are parted at 4 days, as OGLE does; the
-        GCVS does it at 8.
+        HB, CTTS, WTTS, UXOR), by OGLE (OSARG), or by us (SOLAR, CONST). CWB and CWA are parted at 8 days, as there; OGLE
+        does it at 4.
     parent : str
         Of `PARENTS`.
     title : str
@@ -77,7 +77,7 @@ _ALL = (
                   ManyModes(Span(0.35, 3.0, 0.8, 0.17), Span(0.004, 0.08, 0.02, 0.3), (3, 9), 1.35, DELTA_SCUTI),
                   "Kaye et al. 1999, 1999PASP..111..840K; Li et al. 2020, 2020MNRAS.491.3586L"),
     VariableClass("SPB", "pulsator", "slowly pulsating B star", (11000, 20000),
-                  ManyModes(Span(0.5, 4.0, 1.5, 0.2), Span(0.005, 0.06, 0.02, 0.3), (2, 9), 1.5, HOT),
+                  ManyModes(Span(0.4, 5.0, 1.5, 0.2), Span(0.005, 0.1, 0.02, 0.3), (2, 9), 1.5, HOT),
                   "Waelkens 1991, 1991A&A...246..453W; De Cat & Aerts 2002, 2002A&A...393..965D"),
     VariableClass("BCEP", "pulsator", "beta Cephei star", (18000, 32000),
                   ManyModes(Span(0.08, 0.32, 0.18, 0.13), Span(0.006, 0.15, 0.03, 0.3), (1, 6), 1.15, HOT),
@@ -85,10 +85,10 @@ _ALL = (
     VariableClass("ZZ", "pulsator", "pulsating white dwarf, ZZ Ceti", (10800, 12600),
                   ManyModes(Span(0.0014, 0.014, 0.006, 0.25), Span(0.005, 0.25, 0.03, 0.35), (2, 8), 1.6, HOT),
                   "Fontaine & Brassard 2008, 2008PASP..120.1043F"),
-    VariableClass("M", "long-period", "Mira", RED, Mira(Span(90, 600, 290, 0.14), Span(1.8, 6.5, 3.8, 0.14), MIRA_ROWS),
+    VariableClass("M", "long-period", "Mira", RED, Mira(Span(90, 600, 290, 0.14), Span(2.5, 7.5, 4.0, 0.14), MIRA_ROWS),
                   "Samus et al. 2017, 2017ARep...61...80S; Whitelock et al. 2000, 2000MNRAS.319..728W"),
     VariableClass("SR", "long-period", "semiregular red giant", (3000, 3700),
-                  DrivenModes(Span(25, 400, 110, 0.25), Span(0.15, 2.0, 0.5, 0.3)),
+                  DrivenModes(Span(25, 400, 110, 0.25), Span(0.15, 2.5, 0.5, 0.3)),
                   "Kiss et al. 1999, 1999A&A...346..542K; Soszynski et al. 2009, 2009AcA....59..239S"),
     VariableClass("OSARG", "long-period", "red giant of small amplitude", (3500, 4200),
                   DrivenModes(Span(9, 100, 28, 0.22), Span(0.02, 0.3, 0.08, 0.25), (0.68, 0.5, 1.45), (0.8, 0.6, 0.6)),
@@ -117,7 +117,7 @@ _ALL = (
                                ratio_spread=0.9, phase_spread=1.5, fade=0.0),
                   "Mathys & Manfroid 1985, 1985A&AS...60...17M; Huemmerich, Paunzen & Bernhard 2016, 2016AJ....152..104H"),
     VariableClass("BY", "rotating", "spotted dwarf, BY Draconis", (3500, 5800), Spots(Span(0.5, 30, 6, 0.35),
-                                                                                      Span(0.01, 0.15)),
+                                                                                      Span(0.01, 0.4, 0.04, 0.35)),
                   "Chen et al. 2020, 2020ApJS..249...18C; McQuillan, Mazeh & Aigrain 2014, 2014ApJS..211...24M"),
     VariableClass("RS", "rotating", "spotted subgiant or giant of a close binary, RS Canum Venaticorum", (4300, 5300),
                   Spots(Span(1, 60, 10, 0.35), Span(0.08, 0.6), (6.0, 40.0), 0.05),

@@ -40,12 +40,13 @@ OVERTONE_ROWS = (FourierRow(0.5, 0.38, 0.28, 0.12, 1.10, 2.30), FourierRow(1.5, 
                  FourierRow(4.0, 0.36, 0.08, 0.03, 0.60, 1.00), FourierRow(6.5, 0.38, 0.15, 0.04, 1.10, 2.00))
 #: V of type II: Petersen & Diethelm 1986, 1986A&A...156..337P (BL Herculis); Soszynski et al. 2008, 2008AcA....58..293S
 BL_HER_ROWS = (FourierRow(1.0, 0.90, 0.42, 0.20, 0.90, 2.00), FourierRow(1.5, 0.80, 0.40, 0.16, 1.50, 3.20),
-               FourierRow(2.2, 0.75, 0.30, 0.15, 2.40, 4.60), FourierRow(4.0, 0.70, 0.30, 0.12, 2.90, 5.60))
-W_VIR_ROWS = (FourierRow(4.0, 0.60, 0.15, 0.05, 2.60, 4.20), FourierRow(10.0, 0.80, 0.12, 0.06, 1.40, 3.00),
+               FourierRow(2.2, 0.75, 0.30, 0.15, 2.40, 4.60), FourierRow(4.0, 0.68, 0.25, 0.10, 2.80, 5.20),
+               FourierRow(8.0, 0.72, 0.13, 0.06, 1.60, 3.20))
+W_VIR_ROWS = (FourierRow(8.0, 0.72, 0.13, 0.06, 1.60, 3.20), FourierRow(10.0, 0.80, 0.12, 0.06, 1.40, 3.00),
               FourierRow(16.0, 1.00, 0.22, 0.12, 0.80, 2.00), FourierRow(22.0, 1.05, 0.25, 0.10, 1.00, 2.20))
-#: V of high-amplitude delta Scuti stars: Poretti 2001, 2001A&A...371..986P (OGLE's stars of 0.20 to 0.25 days are RRC there)
+#: V of high-amplitude delta Scuti stars: Poretti 2001, 2001A&A...371..986P
 HADS_ROWS = (FourierRow(0.05, 0.40, 0.30, 0.12, 0.85, 1.90), FourierRow(0.12, 0.42, 0.36, 0.17, 0.85, 1.90),
-             FourierRow(0.22, 0.42, 0.38, 0.17, 0.95, 2.20))
+             FourierRow(0.20, 0.42, 0.38, 0.17, 0.95, 2.20))
 #: period of a Cepheid's fundamental mode, and first overtone over it (Alcock et al. 1995, 1995AJ....109.1653A;
 #: Soszynski et al. 2008, 2008AcA....58..163S)
 BEAT_RATIO = ((2.0, 4.0, 6.5), (0.720, 0.705, 0.695))
@@ -53,6 +54,6 @@ BEAT_RATIO = ((2.0, 4.0, 6.5), (0.720, 0.705, 0.695))
 DCEP = FourierShape(Span(1.5, 70.0, 6.0, 0.27), DCEP_ROWS, CEPHEIDS)
 DCEP_1O = FourierShape(Span(0.5, 6.5, 2.2, 0.22), OVERTONE_ROWS, CEPHEIDS, ratio_spread=0.2, phase_spread=0.2)
 DCEP_BEAT = DoubleMode(FourierShape(Span(2.0, 6.5, 4.0, 0.15), DCEP_ROWS, CEPHEIDS, spread=0.15), BEAT_RATIO)
-BL_HER = FourierShape(Span(1.0, 4.0, 1.7, 0.2), BL_HER_ROWS, CEPHEIDS, ratio_spread=0.25, phase_spread=0.35)
-W_VIR = FourierShape(Span(4.0, 20.0, 13.0, 0.15), W_VIR_ROWS, CEPHEIDS, ratio_spread=0.3, phase_spread=0.4)
-HADS = FourierShape(Span(0.05, 0.22, 0.11, 0.17), HADS_ROWS, DELTA_SCUTI, spread=0.35)
+BL_HER = FourierShape(Span(1.0, 8.0, 1.8, 0.25), BL_HER_ROWS, CEPHEIDS, ratio_spread=0.25, phase_spread=0.35)
+W_VIR = FourierShape(Span(8.0, 20.0, 14.0, 0.13), W_VIR_ROWS, CEPHEIDS, ratio_spread=0.3, phase_spread=0.4)
+HADS = FourierShape(Span(0.05, 0.20, 0.11, 0.17), HADS_ROWS, DELTA_SCUTI, spread=0.35)
