@@ -8,7 +8,7 @@ from .hookspecs import hookimpl
 _LICENSE = "BSD-3-Clause"
 #: SHA-256 of the shipped weights; change with them
 STELLAR_TINY = "4f9345b2e62250e9bfbe6717e02c5bb4309cc474e642193c45354c2b1d7a1f1b"
-VARIABLE_TINY = "c7dbed0f1a2cbb97478aeac7f336a64e49621121377d288c5ab56e06a6b3dd7f"
+VARIABLE_TINY = "058797c708cafca70ee1f97e3bf80635704584f14e174fab8ec331e8f617aa26"
 
 
 @hookimpl
