@@ -87,9 +87,9 @@ def test_features_are_read_in_the_surveys_own_order(shared_data, tmp_path, instr
     survey, value, time = SURVEYS[instrument]
     given = collate([star(instrument, oracle[f"{k}/{time}"], oracle[f"{k}/{value}"], **dict(zip(
         oracle["extras"].tolist(), oracle["extra_values"][k].tolist(), strict=True))) for k in range(4)])
-    from astrofm.models.extras import extras_of
+    from astrofm.models.extras import extras_of, measured
 
-    found = extras_of(model.core.parts, given, model.device)[survey]
+    found = extras_of(model.core.parts, measured(model.core.parts, given, model.device))[survey]
     np.testing.assert_allclose(found, oracle["feature_order_values"], rtol=1e-5)
 
 
