@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from astrofm_zoo.starclr.published import EXTRAS, MEASURED, ORDER, PERIODS, VIEWS
+from astrofm_zoo.starclr.published import EXTRAS, ORDER, PERIODS, VIEWS, extras_of
 from astropy import units as u
 from astropy.table import QTable
 from pandas import DataFrame, read_parquet
@@ -58,9 +58,7 @@ def build(dim: int, depth: int, heads: int) -> Model:
     torch.manual_seed(0)
     encoder = PointEncoder(dim=dim, depth=depth, heads=heads, hidden=4 * dim, errors=False, bands=0, views=VIEWS,
                            periods=PERIODS, paired=False, post=True, epsilon=1e-12, window=None, exact=True)
-    extras = [{"name": name, **EXTRAS[name], **({"measured": True} if (name, SURVEY) == ("amplitude", MEASURED) else {})}
-              for name in ORDER[SURVEY]]
-    head = ExtraClassHead(dim=dim, extras=extras, classes=CLASSES, hidden=[2048, 1024, 512], epsilon=1e-12)
+    head = ExtraClassHead(dim=dim, extras=extras_of(SURVEY), classes=CLASSES, hidden=[2048, 1024, 512], epsilon=1e-12)
     return Model(encoder.eval(), PlainAligner(dim=dim), {SURVEY: head.eval()}, card={"name": "starclr-size"})
 
 

@@ -37,7 +37,8 @@ class Encoder(nn.Module, ABC):
     cpu_batch: int = 48
     #: whether ``"auto"`` precision is float32 for it: where rounding changes its answers
     keeps_float32: bool = False
-    #: columns of a batch's ``meta`` that it reads; of `MEASURED` ones what a head reads, too, is measured once
+    #: columns of a batch's ``meta`` that it reads; ``MEASURED + name`` is what `measure` gives by that name, and is there
+    #: where it was measured before, for a head or by `prepare`
     reads: tuple[str, ...] = ()
     #: instruments it can embed; None for any wavelength or cadence
     instruments: tuple[str, ...] | None = None

@@ -89,7 +89,6 @@ class AnyCadenceEncoder(Encoder):
         """Bring a batch of tensors into the form that is seen, of at most ``length`` points a star; see `pack`."""
         return pack(batch, bands=self.bands, length=length)
 
-    @torch.inference_mode()
     def prepare(self, batch: Batch) -> Batch:
         """Give a batch that holds the period of each star; see `~astrofm.nn.packed.with_periods`."""
         return with_periods(batch)

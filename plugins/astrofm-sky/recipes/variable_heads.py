@@ -6,7 +6,7 @@ Each survey's stars are as bright as it sees well. Some are seen for a part of t
 points, as archives have them; and some at the real times of the ZTF stars in ``DATA/ztf``, with their errors and magnitudes.
 The head of classes reads the embedding and the features of `astrofm.data.FEATURES`, but for those that say how a star was
 sampled. The period is the one that is measured; its error is calibrated on stars whose cycle is the right one, and how many
-these are is printed.
+these are is printed. In the end the model is asked other stars, simulated likewise; ``--check`` does that alone, of MODEL.
 """
 
 from __future__ import annotations
@@ -111,24 +111,45 @@ def right_cycle(model: Model, batches: list[Batch], known: QTable, progress: Cal
     return np.abs(ratio - 1) < SAME
 
 
+def check(model: Model, stars: int, seed: int, real: dict[str, Real], progress: Callable[[str], None]) -> None:
+    """Print how often classes, families and sets of 90 % are right, by survey."""
+    for name in SURVEYS:
+        batches = observed(name, stars, seed, real.get(name))
+        truth = np.concatenate([np.asarray(batch.meta["true_class"]) for batch in batches])
+        table = model.classify(batches, coverage=0.9)
+        found = np.asarray(table["variable_class_1"], str)
+        family = np.mean([one in CLASSES and CLASSES[one].parent == CLASSES[own].parent
+                          for one, own in zip(found, truth, strict=True)])
+        inside = np.mean([own in has.split(",") for own, has in zip(truth, table["variable_class_set"], strict=True)])
+        progress(f"{name}: {len(truth):,} others, class right {np.mean(found == truth):.2f}, family {family:.2f}; set of 90 "
+                 f"% holds {inside:.2f} and has {np.mean(table['variable_class_set_size']):.1f} classes; unknown "
+                 f"{100 * np.mean(table['variable_class'] == 'unknown'):.1f} %")
+
+
 def main() -> None:
     """Fit, calibrate, measure, save."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the real light curves")
-    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--model", type=Path, help="what the encoder's training made; not with --check")
+    parser.add_argument("--check", action="store_true", help="ask the model that is there, and learn nothing")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--stars", type=int, default=14000, help="simulated stars of a survey to learn from (%(default)s)")
     parser.add_argument("--seed", type=int, default=11)
     options = parser.parse_args()
+    if not (options.check or options.model):
+        parser.error("name the encoder's model: --model RUN/model.safetensors")
     started = time.monotonic()
 
     def progress(text: str) -> None:
         print(f"{(time.monotonic() - started) / 60:5.1f} min  {text}", flush=True)
 
-    made = Model.load(options.model)
     ztf = get_instrument("ztf")
     seen, = ztf.read_batches([options.data / "ztf/ztf_dr3_zr400_1000.parquet"], size=2000)
     real = {"ztf": Real.of(seen, ztf)}
+    if options.check:
+        check(Model.load(options.output), 1500, options.seed + 2, real, progress)
+        return
+    made = Model.load(options.model)
     learn, measure = ([batch for name, (_, part) in SURVEYS.items()
                        for batch in observed(name, int(part * count), seed, real.get(name))]
                       for count, seed in ((options.stars, options.seed), (options.stars // 8, options.seed + 1)))
@@ -148,6 +169,7 @@ def main() -> None:
     known["period"][~right_cycle(model, measure, known, progress)] = np.nan
     model = model.calibrate(measure, known)
     model.save(options.output, overwrite=True, dtype="float16")
+    check(Model.load(options.output), 1500, options.seed + 2, real, progress)
     progress(f"{options.output}: {options.output.stat().st_size / 1e6:.2f} MB, SHA-256 {Model.load(options.output).sha256}")
 
 

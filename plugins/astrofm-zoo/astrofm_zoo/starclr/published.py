@@ -110,13 +110,18 @@ def _encoder(folder: Folder, instruments: list[str], window: int | None) -> Poin
     return encoder
 
 
+def extras_of(instrument: str) -> list[dict[str, Any]]:
+    """Give what an instrument's head reads beside the embedding, in order, as arguments of `~astrofm.interfaces.Extra`."""
+    return [{"name": name, **EXTRAS[name], **({"measured": True} if (name, instrument) == ("amplitude", MEASURED) else {})}
+            for name in ORDER[instrument]]
+
+
 def _head(folder: Folder, instrument: str, dim: int) -> ExtraClassHead:
     classes, tensors = folder.classes(), head_tensors(folder)
     if folder.number("hidden_size") != dim:
         raise ModelFileError(f"{folder.path}/config.json says hidden_size = {folder.config['hidden_size']}, and the "
                              f"backbone's is {dim}: they do not belong together")
-    extras = [{"name": name, **EXTRAS[name], **({"measured": True} if (name, instrument) == ("amplitude", MEASURED) else {})}
-              for name in ORDER[instrument]]
+    extras = extras_of(instrument)
     survey = FOLDERS[instrument]
     with torch.device("meta"):
         head = ExtraClassHead(dim=dim, extras=extras, label=f"{survey}_class", classes=classes, instruments=[instrument],
