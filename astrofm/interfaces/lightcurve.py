@@ -158,7 +158,7 @@ class LightCurveInstrument(Instrument):
             No TimeSeries; no points, or none with a time; folded, or times of no known clock; no errors; a unit that does
             not convert; no band, or one that the instrument does not have.
         """
-        from .measured import series_curves
+        from .series import series_curves
 
         return one_curve(settle(series_curves(data, self)), self.name)
 

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from ..errors import DataError, ModelFileError, UnknownNameError
+from .card_text import card_text
 from .familiarity import ClassDistance, Familiarity
-from .files import ModelFile, card_text
+from .files import ModelFile
 
 #: what is never rounded
 KEPT_WHOLE = ("familiarity.", "distances.")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError, ModelFileError
-from .files import FORMAT, card_text
+from .card_text import FORMAT, card_text
 
 #: smallest median signal-to-noise ratio a pixel that is not flagged, where the card gives none
 SNR_LIMIT = 5.0

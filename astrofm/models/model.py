@@ -120,9 +120,9 @@ class Model(Teaching, Verbs):
         device : str or torch.device
             ``"cpu"``, ``"cuda"`` …
         precision : str
-            Of the encoder: ``"float32"``, ``"bfloat16"``, ``"auto"`` for bfloat16 where the processor has it, or
-            ``"int8"`` for linear layers of 8 bits, on CPUs: faster for large encoders, and rounded more. Everything after
-            the encoder is float32.
+            Of the encoder: ``"float32"``, ``"bfloat16"``, ``"auto"`` for bfloat16 where that is faster (GPUs, and processors
+            with AMX), or ``"int8"`` for linear layers of 8 bits, on CPUs: faster for large encoders, and rounded more.
+            Everything after the encoder is float32.
         """
         self.core.to(device, precision)
         return self

@@ -15,9 +15,9 @@ from astropy.table import QTable, Table
 from ..data import Batch
 from ..errors import DataError, UnknownNameError
 from .answers import Declared, make_table
+from .band_means import Measured, holds_spectra, measured
 from .card import error_scale, names_of
 from .inputs import is_one_star
-from .measured import Measured, holds_spectra, measured
 from .precision import autocast, batch_size
 
 if TYPE_CHECKING:

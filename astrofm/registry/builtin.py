@@ -71,7 +71,7 @@ def astrofm_objectives() -> list[Card]:
                  "any quantity of a star from any others", "arXiv:2308.10944", _LICENSE),
             Card("contrastive-views", "astrofm.training.curves:ContrastiveViews", "views of a star's light curves are alike",
                  "arXiv:1807.03748", _LICENSE),
-            Card("masked-points", "astrofm.training.curves:MaskedPoints", "hidden points of light curves from the others",
+            Card("masked-points", "astrofm.training.points:MaskedPoints", "hidden points of light curves from the others",
                  "", _LICENSE),
             Card("variable-stars", "astrofm.training.variables:VariableStars",
                  "views are alike, hidden points can be told, and of simulated stars class, period and amplitude", "",

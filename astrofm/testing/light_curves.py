@@ -201,6 +201,6 @@ class LightCurvePromises(ClaimPromises):
         assert not np.isfinite(bare(one[kind])[~good]).any(), "a masked point comes back as a number"
 
     def _bands(self, series: TimeSeries) -> np.ndarray:
-        from ..interfaces.measured import band_index
+        from ..interfaces.series import band_index
 
         return band_index(series, self.instrument())[0]

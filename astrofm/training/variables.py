@@ -13,9 +13,10 @@ from torch.nn import functional as F
 from ..errors import DataError
 from ..interfaces.aligner import Aligner
 from ..interfaces.encoder import Encoder
-from .curves import ABSENT, ContrastiveViews, PointTeller, hide, points_loss
+from .curves import ABSENT, ContrastiveViews
 from .loop import Loss
 from .objectives import label_loss
+from .points import PointTeller, hide, points_loss
 
 #: centre and spread of log10 of periods (days) and amplitudes (mag)
 NUMBERS = {"log_period": (0.3, 1.2), "log_amplitude": (-0.9, 0.9)}

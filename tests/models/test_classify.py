@@ -351,7 +351,7 @@ def test_a_model_that_was_never_measured_says_so_and_calibrate_measures_it(model
 
 def test_an_altered_calibration_is_refused(model, sky, tmp_path):
     from astrofm.errors import ModelFileError
-    from astrofm.models.files import check_card
+    from astrofm.models.card_text import check_card
 
     made = fitted(model, sky, n=60, method="probe")
     for change in ({"temperature": "hot"}, {"sets": {}}, {"distance": {"stars": 5, "scores": []}}):

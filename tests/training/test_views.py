@@ -15,8 +15,9 @@ from astrofm.models.learn import learn, make
 from astrofm.models.recipe import read_recipe
 from astrofm.nn.packed import pack
 from astrofm.training import ShardedData, ShardWriter
-from astrofm.training.curves import hide
-from astrofm.training.views import FEWEST, VIEWS, compose
+from astrofm.training.points import hide
+from astrofm.training.views import VIEWS, compose
+from astrofm.training.windows import FEWEST
 
 EVERY = {**{name: {} for name in VIEWS}, "drop-band": {"chance": 1.0}, "add-noise": {"chance": 1.0},
          "resample": {"chance": 1.0, "fewest": 12}, "forget-wavelength": {"chance": 1.0}}

@@ -17,7 +17,7 @@ from astrofm.data.curves import Curves, join_curves
 from astrofm.data.tables import HEAD, column_names, read_head
 from astrofm.errors import ReadError
 from astrofm.interfaces import LightCurveInstrument
-from astrofm.interfaces.measured import band_places
+from astrofm.interfaces.series import band_places
 
 from .transits import BANDS, layout_of, read_table
 

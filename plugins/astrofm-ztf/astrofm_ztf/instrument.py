@@ -11,7 +11,7 @@ from astropy.timeseries import BaseTimeSeries
 from astrofm.data.curves import Curves
 from astrofm.data.tables import column_names
 from astrofm.interfaces import LightCurveInstrument
-from astrofm.interfaces.measured import band_places
+from astrofm.interfaces.series import band_places
 
 from .alerts import holds_alerts, is_avro, read_alerts
 from .layouts import layout_of, read_file
