@@ -35,7 +35,7 @@ def light_curve(table: Any, *, time: str, error: str | u.Quantity, mag: str | No
     band : str, optional
         Column of the band of each point; not needed where the instrument has one band.
     mask : str, optional
-        Column that is True (or not 0) where a point is bad.
+        Column that is True (or not 0) where a point is bad; where it is masked itself the point is bad, too.
     scale : str, optional
         Clock of the times, ``"tdb"`` (as in BJD_TDB) or ``"utc"``.
     format : str, optional
@@ -71,9 +71,9 @@ def light_curve(table: Any, *, time: str, error: str | u.Quantity, mag: str | No
               else _quantity(_column(table, error, "error"), value.unit, error))
     columns: dict[str, Any] = {kind: value, f"{kind}_err": spread}
     if band is not None:
-        columns["band"] = np.array(_column(table, band, "band")).astype(str)
+        columns["band"] = _texts(_column(table, band, "band"))
     if mask is not None:
-        columns["mask"] = np.array(_column(table, mask, "mask")).astype(bool)
+        columns["mask"] = _flags(_column(table, mask, "mask"), mask)
     times = _times(_column(table, time, "time"), time, scale, format, epoch)
     called = {kind: mag or flux, f"{kind}_err": error if isinstance(error, str) else "error", "band": band, "mask": mask}
     _check_shapes({time: times.shape, **{called[name]: column.shape for name, column in columns.items()}})
@@ -135,6 +135,25 @@ def _value(table: Any, mag: str | None, flux: str | None) -> tuple[str, u.Quanti
     return "flux", _quantity(_column(table, flux, "flux"), u.dimensionless_unscaled, flux)
 
 
+def _texts(column: Any) -> np.ndarray:
+    """Give names of bands; none where the column is masked."""
+    hidden = np.asarray(getattr(column, "mask", False), bool)
+    bare = np.array(np.ma.getdata(getattr(column, "unmasked", column)))
+    return np.where(hidden, "", np.char.decode(bare, "ascii", "replace") if bare.dtype.kind == "S" else bare.astype(str))
+
+
+def _flags(column: Any, name: str) -> np.ndarray:
+    """Give where points are bad: where a column is not 0, or masked."""
+    hidden = np.asarray(getattr(column, "mask", False), bool)
+    bare = np.array(np.ma.getdata(getattr(column, "unmasked", column)))
+    plain = (bool, int, float, np.bool_, np.number)
+    odd = next((one for one in bare.flat if not isinstance(one, plain)), None) if bare.dtype.kind not in "biuf" else None
+    if odd is not None:
+        raise DataError(f"column {name!r} holds something else than numbers or True and False, such as {odd!r}: make it "
+                        "True where a point is bad, and False elsewhere")
+    return bare.astype(bool) | hidden
+
+
 def _one_error(error: u.Quantity, value: u.Quantity, name: str) -> u.Quantity:
     """Give the one error of all points, in the unit of the values."""
     try:
@@ -154,10 +173,12 @@ def _quantity(column: Any, unit: u.UnitBase, name: str) -> u.Quantity:
     bare = getattr(column, "unmasked", column)
     bare = np.ma.getdata(bare) if isinstance(bare, np.ma.MaskedArray) else getattr(bare, "value", bare)
     try:
-        values = np.array(bare, np.float64)
+        values = np.array(bare, np.float64) if np.asarray(bare).dtype.kind != "c" else None
     except (TypeError, ValueError) as error:
         raise DataError(f"column {name!r} holds something else than numbers, such as {_odd(bare)!r}: leave those rows "
                         "out, or make them NaN") from error
+    if values is None:
+        raise DataError(f"column {name!r} holds complex numbers: which part of them is meant?")
     if mask is not None and np.any(mask):
         values[np.broadcast_to(mask, values.shape)] = np.nan
     return u.Quantity(values, own)
@@ -174,6 +195,13 @@ def _odd(column: Any) -> Any:
 
 
 def _times(column: Any, name: str, scale: str | None, format: str | None, epoch: Time | None) -> Time:
+    if epoch is not None and not (isinstance(epoch, Time) and epoch.isscalar):
+        raise DataError(f'epoch is {epoch!r}: give one time, such as Time(2457000, format="jd", scale="tdb") for BTJD')
+    of = column if isinstance(column, Time) else epoch
+    if of is not None and (scale not in (None, of.scale) or (format is not None and of is epoch)):
+        what = f"column {name!r} holds times" if of is column else "epoch is a time"
+        raise DataError(f"{what} of scale {of.scale!r}, and scale={scale!r}, format={format!r} says otherwise: leave "
+                        "scale and format out")
     if isinstance(column, Time):
         return column
     if epoch is not None:
@@ -182,13 +210,17 @@ def _times(column: Any, name: str, scale: str | None, format: str | None, epoch:
     if scale is None or format is None:
         raise DataError(f'column {name!r} holds plain numbers: say what they are, for example format="mjd", scale="utc", or '
                         'epoch=Time(2457000, format="jd", scale="tdb") for days since one')
+    if format not in Time.FORMATS:
+        raise DataError(f"there is no format {format!r} of times; astropy has {', '.join(Time.FORMATS)}; days since a time "
+                        'are said by epoch=Time(2457000, format="jd", scale="tdb")')
     numbers = np.asarray(column)
     if numbers.dtype.kind in "biuf":
         numbers = _blank(_quantity(column, u.dimensionless_unscaled, name).value)
     try:
         return Time(numbers, format=format, scale=scale)
     except (ValueError, ScaleValueError) as error:
-        raise DataError(f"column {name!r} is no time of format {format!r} and scale {scale!r}: {error}") from error
+        raise DataError(f"column {name!r} is no time of format {format!r} and scale {scale!r}: "
+                        f"{' '.join(str(error).split())}") from error
 
 
 def _blank(numbers: np.ndarray) -> np.ndarray:

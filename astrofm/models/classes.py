@@ -12,7 +12,7 @@ from ..errors import DataError
 from ..interfaces.head import Head, above
 from . import conformal
 from .answers import FIRST, LAST, Declared
-from .priors import reweighed
+from .priors import check_prior, reweighed
 
 #: the class of a star unlike those of all classes
 UNKNOWN = "unknown"
@@ -44,7 +44,7 @@ def class_labels(card: Mapping[str, Any], question: Question) -> list[dict[str, 
     Raises
     ------
     DataError
-        There are none, or the hierarchy is one of other classes.
+        There are none, or the hierarchy or the prior is one of other classes.
     """
     found = [dict(label) for label in card["labels"] if label.get("classes")]
     if not found:
@@ -52,10 +52,12 @@ def class_labels(card: Mapping[str, Any], question: Question) -> list[dict[str, 
         raise DataError(f"model {card['name']!r} has no head of classes (it reads {own}): teach it some with "
                         f"model.fit(stars, table_with_a_column_of_classes), or take a model that has them{_others()}")
     if question.parents:
-        for label in found:
-            label["parents"] = hierarchy(label["name"], label["classes"], question.parents) or label.get("parents", {})
-        if not any(label["parents"] for label in found):
+        told = {label["name"]: hierarchy(label["name"], label["classes"], question.parents) for label in found}
+        if not any(told.values()):
             raise DataError(f"parents name the class above none of the model's: {', '.join(found[0]['classes'])}")
+        found = [{**label, "parents": told[label["name"]] or label.get("parents", {})} for label in found]
+    for label in found if question.prior else ():
+        check_prior(question.prior, label["classes"])
     return found
 
 

@@ -63,7 +63,7 @@ class Classifying:
         """
         from .classes import Question, class_columns, class_labels
 
-        question = Question(coverage, false_alarm, dict(parents or {}), dict(prior or {}))
+        question = Question(coverage, false_alarm, parents or {}, prior or {})
         columns = class_columns(class_labels(self.about, question), question)
         found = self._answered(data, lambda batch: self.core.classify(batch, question), extras)
         return self._table(found, columns, {"coverage": coverage, "false_alarm": false_alarm,

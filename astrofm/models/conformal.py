@@ -117,14 +117,21 @@ def members(sets: Mapping[str, Any], probability: np.ndarray, classes: Sequence[
     Returns
     -------
     ndarray of bool, shape ``(n, k)``
-        Sadinle et al. 2019, JASA 114, 223: the smallest sets of that coverage in each class. Rare classes share a threshold;
-        where one takes more stars than there are, that of all stars is taken.
+        Sadinle et al. 2019, JASA 114, 223: the smallest sets of that coverage in each class. Classes of which the coverage
+        takes more stars than there are share a threshold, that of their stars together; where that takes more, too, of all.
     """
-    every, few = (threshold(sets[key], coverage) for key in ("every", "few"))
-    few = few if math.isfinite(few) else every
-    limit = [threshold(sets["classes"][one], coverage) if one in sets["classes"] else few for one in classes]
-    limit = np.array([own if math.isfinite(own) else every for own in limit])
-    return -np.log(np.maximum(probability, 1e-300)) <= limit
+    own = {one: threshold(kept, coverage) for one, kept in sets["classes"].items()}
+    few = [sets["few"], *(sets["classes"][one] for one, limit in own.items() if math.isinf(limit))]
+    shared = threshold(_joined(few), coverage)
+    shared = shared if math.isfinite(shared) else threshold(sets["every"], coverage)
+    limit = [own[one] if math.isfinite(own.get(one, math.inf)) else shared for one in classes]
+    return -np.log(np.maximum(probability, 1e-300)) <= np.array(limit)
+
+
+def _joined(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Keep the order of the scores of several groups; those that were not kept count as the next that was."""
+    return keep(np.concatenate([np.repeat(np.asarray(part["scores"], float), np.diff(_ranks(int(part["stars"])), prepend=0))
+                                for part in parts]))
 
 
 def uncalibrated(probability: np.ndarray, coverage: float) -> np.ndarray:

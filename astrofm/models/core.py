@@ -47,7 +47,7 @@ class Core:
         embedding, given, read = self.read_batch(batch)
         usable = np.isfinite(embedding).all(axis=1)
         values, flags = answers.label_values(self.card, batch.instrument, read, usable)
-        flags |= self._class_flags(batch, embedding, given, FALSE_ALARM)[0]
+        flags |= self._class_flags(batch, embedding, given, FALSE_ALARM)[0] | self._lost(embedding, given, read)
         return {**star, **values, "flags": self.flags(batch, star, embedding, flags)}
 
     def classify(self, batch: Batch, question: Question) -> dict[str, Any]:
@@ -55,6 +55,7 @@ class Core:
         star = answers.star_values(batch)
         embedding, given, read = self.read_batch(batch)
         flags, p_values = self._class_flags(batch, embedding, given, question.false_alarm)
+        flags |= self._lost(embedding, given, read)
         values: dict[str, Any] = {}
         for label in class_labels(self.card, question):
             name = label["name"]
@@ -146,6 +147,19 @@ class Core:
                     values[~known] = np.nan
                 found[column] = values
         return found
+
+    def _lost(self, embedding: np.ndarray, given: Mapping[str, np.ndarray],
+              read: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Flag labels that are no numbers, though all that they are read from is: extras far out of range."""
+        flags = {}
+        for name, head in self.parts.heads.items():
+            if name in given and not head.takes_missing:
+                known = np.isfinite(np.concatenate([embedding, given[name]], axis=1)).all(axis=1)
+                for column in (f"{one.name}_probability" if one.classes else one.name for one in head.labels):
+                    if column in read:
+                        finite = np.isfinite(read[column]).all(axis=tuple(range(1, read[column].ndim)))
+                        flags[f"no-number:{column.removesuffix('_probability')}"] = known & ~finite
+        return flags
 
     @torch.inference_mode()
     def embed(self, batch: Batch) -> np.ndarray:

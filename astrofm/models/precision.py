@@ -22,7 +22,7 @@ def has_bfloat16(device: torch.device) -> bool:
     """Say whether a device computes faster in bfloat16 than in float32.
 
     Of processors, those with matrix tiles (AMX) do, by four times; with the vector instructions alone (AVX512-BF16), whole
-    encoders took 1.1 to 1.7 times as long as in float32 (``benchmarks/starclr_speed.py`` tells how it is on yours).
+    encoders took 1.1 to 1.7 times as long as in float32.
     """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,12 +48,17 @@ def identify(data: Any) -> str:
     """
     if isinstance(data, (str, os.PathLike)):
         return _identify_file(Path(data))
+    from astropy.table import QTable, Table
+
     claims = _claims(lambda instrument: instrument.claims(data))
     if len(claims) == 1:
         return claims[0]
     what = f"this {type(data).__name__}"
     if claims:
         raise AmbiguousError(f'{what} is claimed by {_owners(claims)}: set meta["instrument"] to one of them')
+    if not isinstance(getattr(data, "meta", None), Mapping) or type(data) in (Table, QTable):
+        raise DataError(f"{what} is no spectrum or light curve: specutils makes a Spectrum of arrays, and "
+                        "astrofm.light_curve a light curve of a table")
     raise DataError(f'no installed instrument knows {what}: set meta["instrument"] to one of '
                     f"{', '.join(cards('instruments')) or '(none installed)'}, or install the plugin of its survey")
 

@@ -157,6 +157,14 @@ def test_masked_cells_are_masked_points():
     assert sample.mask.tolist() == [True, False] and sample.meta["n_no_time"] == 1
 
 
+@pytest.mark.parametrize("column", ["filter", "flag"])
+def test_points_whose_band_or_flag_is_masked_are_masked(column):
+    table = Table({**TABLE, "m": [16.2, 16.1, 16.0], "flag": [0, 0, 0]})
+    table[column] = MaskedColumn(table[column], mask=[True, False, False])  # the cells say what they said
+    sample = FakePhotometer().sample(astrofm.light_curve(table, **NAMES))
+    assert sample.mask.tolist() == [False, False, True] and sample.meta["n_bad"] == 1
+
+
 def test_days_since_an_epoch_keep_their_precision():
     table = {"t": [1325.29525977, 1326.5], "f": [1.0, 1.1], "e": [0.1, 0.1]}
     star = astrofm.light_curve(table, time="t", flux="f", error="e", epoch=Time(2457000, format="jd", scale="tdb"))
@@ -189,6 +197,13 @@ def test_an_error_of_all_points_must_be_said():
     ({"f": np.ones(4)}, {}, "different lengths: 't' 5, 'f' 4, 'error' 4"),
     ({"b": ["g"] * 6}, {"band": "b"}, "different lengths.*'b' 6"),
     ({"f": np.ones((5, 2))}, {}, r"'f' \(5, 2\)"), ({"t": ["today"] * 5}, {}, "column 't' is no time"),
+    ({"f": np.ones(5, complex)}, {}, "column 'f' holds complex numbers"),
+    ({"q": ["True", "False"] * 2 + ["no"]}, {"mask": "q"}, "column 'q' holds something else than numbers or True and False"),
+    ({}, {"format": "MJD"}, "no format 'MJD' of times; astropy has .*mjd"),
+    ({}, {"epoch": 2457000}, "epoch is 2457000: give one time, such as Time"),
+    ({}, {"epoch": Time([1, 2], format="jd")}, "give one time"),
+    ({}, {"epoch": Time(2457000, format="jd", scale="tdb")}, "epoch is a time of scale 'tdb', .*leave scale and format out"),
+    ({"t": Time(np.arange(5.0), format="mjd", scale="utc")}, {"format": None}, "'t' holds times of scale 'utc', and scale="),
 ])
 def test_columns_that_do_not_fit_are_refused_in_words(table, changes, message):
     table = {"t": np.arange(5.0) + 58300, "f": np.ones(5), **table}

@@ -226,10 +226,28 @@ def test_how_common_classes_are_can_be_said_when_stars_are_asked(model, sky):
     extra = [set(a.split(",")) - set(b.split(",")) for a, b in zip(asked["kind_set"], plain["kind_set"], strict=True)]
     assert all(len(more) <= 1 for more in extra), "sets hold what they held, and the most probable"
     assert asked.meta["prior"] == str(prior) or asked.meta["prior"] == prior
-    for wrong, message in (({"cow": 0.1}, "names class 'cow'"), ({"ea": -1}, "numbers above 0"),
-                           ({"ea": 1.0}, "leaves none for the other classes"), ({"ea": np.nan}, "numbers above 0")):
-        with pytest.raises(DataError, match=message):
-            made.classify(batch, extras=extras, prior=wrong)
+    for wrong, message in (({"cow": 0.1}, "names class 'cow'"), ({"ea": -1}, "a number above 0"),
+                           ({"ea": 1.0}, "leaves none for the other classes"), ({"ea": np.nan}, "a number above 0"),
+                           ({"ea": "some"}, "gives 'some' of the stars to ea"), ("even", "not 'even'")):
+        for stars in (batch, [batch[:1], batch[1:]], []):  # said at once, and not of each star
+            with pytest.raises(DataError, match=message):
+                made.classify(stars, extras=extras, prior=wrong)
+    with pytest.raises(DataError, match="above none of the model's"):
+        made.classify(batch, extras=extras, parents={"cow": "mammal"})
+
+
+def test_classes_too_rare_for_a_coverage_share_a_threshold_of_their_own():
+    random = np.random.default_rng(3)
+    truth = np.repeat([0, 1, 2], [1000, 25, 24])  # 0.97 takes 33 stars: the last two have them together
+    chance = np.where(np.eye(3)[truth] > 0, random.uniform(0.8, 1, (1049, 1)), 0.1)
+    chance[truth > 0] = np.where(np.eye(3)[truth[truth > 0]] > 0, random.uniform(0.1, 0.4, (49, 1)), 0.3)
+    sets = conformal.measure_sets(chance, truth, ("a", "b", "c"))
+    inside = conformal.members(sets, chance, ("a", "b", "c"), 0.97)[np.arange(1049), truth]
+    assert inside[truth == 0].mean() >= 0.97 and inside[truth > 0].mean() >= 0.97
+    assert not conformal.members(sets, np.array([[0.1, 0.8, 0.1]]), ("a", "b", "c"), 0.97)[0, 0]
+    many = conformal.measure_sets(np.tile(chance, (5, 1)), np.tile(truth, 5), ("a", "b", "c"))  # of these not all are kept
+    inside = conformal.members(many, chance, ("a", "b", "c"), 0.995)[np.arange(1049), truth]
+    assert inside[truth > 0].mean() >= 0.99
 
 
 def test_classes_and_numbers_are_learned_of_one_table(model, sky):

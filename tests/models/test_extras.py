@@ -43,6 +43,14 @@ def test_each_head_reads_its_own_and_those_of_other_instruments_nothing(model):
     np.testing.assert_allclose(longer["spectral_type_probability"], table["spectral_type_probability"])
 
 
+def test_a_star_whose_extra_is_far_out_of_range_is_told(model):
+    with torch.no_grad():
+        next(model.heads["extra"].parameters()).mul_(1e10)
+    table = model.predict(stars(), extras={"period": [2.0, 1e37, 2.0]})
+    assert table["variable_class"][1] == "" and table["flags"].tolist() == ["", "no-number:variable_class", ""]
+    assert "no-number:variable_class" in model.classify(stars(), extras={"period": [2.0, 1e37, 2.0]})["flags"][1]
+
+
 def test_classes_of_each_head_are_asked_for_together(model):
     table = model.classify(stars(period=2.0), coverage=0.999999)
     assert set(table["variable_class_set"]) <= {"constant,variable", "variable,constant"}
