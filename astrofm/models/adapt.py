@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -93,18 +93,9 @@ class Stars:
         return found
 
 
-class Trained(NamedTuple):
-    """Parts that were adapted, ``encoder``, ``aligner`` and ``head``; adapters, merged into them; the rate; the rounds."""
-
-    parts: nn.ModuleDict
-    adapters: dict[str, LowRank]
-    rate: float
-    rounds: int
-
-
 def adapt(model: Model, head: Head, goal: Goal, stars: Stars, own: np.ndarray, kept: np.ndarray, *, method: str,
           places: Sequence[str], rank: int, alpha: float, rates: Sequence[float] | None, seed: int,
-          progress: Callable[[str], None] | None, rounds: int | None = None) -> Trained:
+          progress: Callable[[str], None] | None) -> tuple[nn.ModuleDict, dict[str, LowRank]]:
     """Train copies of a model's parts and a head.
 
     Parameters
@@ -115,15 +106,20 @@ def adapt(model: Model, head: Head, goal: Goal, stars: Stars, own: np.ndarray, k
     goal : Goal
     stars : Stars
     own, kept : ndarray of int
-        Rows that are learned from, and those that say when to stop, and which rate is best.
+        Rows that are learned from, and those that say when to stop.
     method : str
         ``"lora"`` or ``"full"``.
     places : sequence of str
         Of `PLACES`.
     rank, alpha, rates, seed, progress
         See `Model.fit`.
-    rounds : int, optional
-        Learn for so long, whatever the kept stars say.
+
+    Returns
+    -------
+    parts : ModuleDict
+        ``encoder``, ``aligner`` and ``head``, adapters merged.
+    adapters : dict of str to LowRank
+        As they were before.
     """
     unknown = [place for place in places if place not in PLACES]
     if unknown or not places:
@@ -146,22 +142,19 @@ def adapt(model: Model, head: Head, goal: Goal, stars: Stars, own: np.ndarray, k
     if not learned:
         raise DataError(f"{' and '.join(places)} of this model have nothing that learns")
     first, best, state = {name: x.clone() for name, x in parts.state_dict().items()}, np.inf, None
-    chosen = (0.0, 0)
     for rate in rates or RATES[method]:
         parts.load_state_dict(first)
         optimiser, order, stale = torch.optim.AdamW(learned, rate, weight_decay=0.01), np.random.default_rng(seed), 0
-        for round_ in range((ROUNDS if rounds is None else rounds) + 1):
+        for round_ in range(ROUNDS + 1):
             rows = order.permutation(own) if round_ else own[:0]  # the first look is at the model as it was
             for start in range(0, len(rows), BATCH):
                 _step(model, parts, goal, stars.pieces(rows[start: start + BATCH]), learned, optimiser)
-            if rounds is not None and round_ < rounds:
-                continue
             with torch.no_grad():
                 score = sum(float(goal.loss(parts["head"], _embed(model, parts, batch), some, kept=True)) * len(some)
                             for batch, some in stars.pieces(kept)) / len(kept)
             stale = 0 if score < best - 1e-4 else stale + 1
             if score < best:
-                best, chosen, state = score, (rate, round_), {name: x.clone() for name, x in parts.state_dict().items()}
+                best, state = score, {name: x.clone() for name, x in parts.state_dict().items()}
             if progress:
                 progress(f"rate {rate:g}, round {round_}: {score:.3f} on kept stars, best {best:.3f}")
             if stale >= PATIENCE:
@@ -171,7 +164,7 @@ def adapt(model: Model, head: Head, goal: Goal, stars: Stars, own: np.ndarray, k
     parts.load_state_dict(state)
     written = {name: copy.deepcopy(one) for name, one in adapters.items()}
     merge(parts)
-    return Trained(parts.eval(), written, *chosen)
+    return parts.eval(), written
 
 
 def _step(model: Model, parts: nn.ModuleDict, goal: Goal, pieces: Sequence[tuple[Batch, np.ndarray]],

@@ -12,8 +12,9 @@ from torch import nn
 
 from ..interfaces.head import Head
 from ..nn.lowrank import LowRank
-from .adapt import ClassGoal, NumberGoal, Stars, Trained, adapt, embed
+from .adapt import ClassGoal, NumberGoal, Stars, adapt, embed
 from .class_stars import FOLDS, known_classes, read
+from .class_stars import Stars as KnownStars
 from .classifiers import judged, trained
 from .familiarity import ClassDistance
 from .labels import ClassColumn
@@ -43,16 +44,10 @@ class How:
                 **({"rank": self.rank, "alpha": self.alpha} if self.method == "lora" else {})}
 
     def adapt(self, model: Model, head: Head, goal: NumberGoal | ClassGoal, stars: Stars, own: np.ndarray,
-              kept: np.ndarray) -> Trained:
+              kept: np.ndarray) -> tuple[nn.ModuleDict, dict[str, LowRank]]:
         """See `adapt`."""
         return adapt(model, head, goal, stars, own, kept, method=self.method, places=self.places, rank=self.rank,
                      alpha=self.alpha, rates=self.rates, seed=self.seed, progress=self.progress)
-
-    def again(self, before: Trained, model: Model, head: Head, goal: ClassGoal, stars: Stars, own: np.ndarray,
-              kept: np.ndarray) -> Trained:
-        """See `adapt`: as long as before, and at its rate."""
-        return adapt(model, head, goal, stars, own, kept, method=self.method, places=self.places, rank=self.rank,
-                     alpha=self.alpha, rates=(before.rate,), seed=self.seed, progress=self.progress, rounds=before.rounds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +74,7 @@ def adapt_numbers(model: Model, data: Any, embedding: np.ndarray, known: Known, 
                       for array in (known.values, known.errors))
     stars = Stars.gather(data, model.encoder)
     goal = NumberGoal(torch.from_numpy(values).float(), torch.from_numpy(errors).float())
-    parts, adapters, *_ = how.adapt(model, head, goal, stars, own, other)
+    parts, adapters = how.adapt(model, head, goal, stars, own, other)
     factors = factors_of(parts["head"].cpu(), embed(model, parts, stars, other), values[other])
     return Adapted(name or "fitted", parts, adapters, factors, {}, {})
 
@@ -87,9 +82,10 @@ def adapt_numbers(model: Model, data: Any, embedding: np.ndarray, known: Known, 
 def adapt_classes(model: Model, data: Any, given: Given, column: ClassColumn, how: How, *, smoothing: float,
                   parents: Mapping[str, str] | None, prior: str | Mapping[str, float],
                   keys: Sequence[Any] | None) -> Adapted:
-    """Learn classes, from a head of the embeddings as they were.
+    """Learn classes, from a head of the embeddings as they were; a fifth of the stars says when to stop.
 
-    A fifth of the stars says how long, to weights that are thrown away; another is measured, and nothing is learned from it.
+    What the answers are worth is measured on these stars by weights that have not seen them: learned from three fifths, with
+    another to stop by, and thrown away.
     """
     rows, known, told = known_classes(given, column, parents=parents, prior=prior, stars=keys, seed=how.seed,
                                       progress=how.progress)
@@ -97,12 +93,17 @@ def adapt_classes(model: Model, data: Any, given: Given, column: ClassColumn, ho
     stars, beside = Stars.gather(data, model.encoder), torch.from_numpy(given.beside).float()
     goal = ClassGoal(torch.from_numpy(np.where(column.place >= 0, column.place, 0)), beside,
                      torch.from_numpy(known.log_part).float(), smoothing)
-    head, fewer = (trained(known[some], told, smoothing, how.seed, None)[0] for some in (own, own & ~stop))
-    before = how.adapt(model, fewer, goal, stars, rows[own & ~stop], rows[stop])
-    parts, adapters, *_ = how.again(before, model, head, goal, stars, rows[own], rows[own])
-    new = replace(known, given=np.concatenate([embed(model, parts, stars, rows), given.beside[rows]], axis=1))
-    distance = ClassDistance.fit(new.given[own], new.truth[own], dim=told["dim"], classes=len(told["classes"]))
-    one = judged(parts["head"].cpu(), read(parts["head"], new, kept), new.truth[kept], new.weight[kept], distance,
-                 distance.distance(new.given[kept]), column, f"one part of {FOLDS}", how.progress)
+
+    def learned(some: np.ndarray, until: np.ndarray) -> tuple[nn.ModuleDict, dict[str, LowRank], KnownStars, ClassDistance]:
+        head, _, _ = trained(known[some], told, smoothing, how.seed, None)
+        parts, adapters = how.adapt(model, head, goal, stars, rows[some], rows[until])
+        new = replace(known, given=np.concatenate([embed(model, parts, stars, rows), given.beside[rows]], axis=1))
+        return parts, adapters, new, ClassDistance.fit(new.given[some], new.truth[some], dim=told["dim"],
+                                                       classes=len(told["classes"]))
+
+    parts, adapters, _, distance = learned(own, kept)
+    other, _, new, off = learned(own & ~stop, stop)
+    one = judged(parts["head"].cpu(), read(other["head"].cpu(), new, kept), new.truth[kept], new.weight[kept], distance,
+                 off.distance(new.given[kept]), column, f"one part of {FOLDS}", how.progress)
     return Adapted(column.name, parts, adapters, {column.name: one.calibration}, {column.name: distance},
                    {"classes": {column.name: one.about}})

@@ -74,7 +74,7 @@ class Teaching:
             those, 68.27 % lie within one error. A probe leaves each star out in turn instead. Classes are learned from all
             stars: each fifth of them is answered by a head that has not seen them (a forest's by the trees that have not),
             and temperature, sets and strangers of `classify` are measured on these answers; ``"lora"`` and ``"full"`` learn
-            four fifths of the stars of each class, as long as a fifth of these said before, and measure on the others.
+            four fifths of the stars of each class; the others say when to stop, and are answered by weights of three fifths.
 
         Raises
         ------
