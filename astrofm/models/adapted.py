@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..errors import DataError
 from ..interfaces.head import Head
 from ..nn.lowrank import LowRank
 from .adapt import ClassGoal, NumberGoal, Stars, adapt, embed
@@ -90,6 +91,9 @@ def adapt_classes(model: Model, data: Any, given: Given, column: ClassColumn, ho
     rows, known, told = known_classes(given, column, parents=parents, prior=prior, stars=keys, seed=how.seed,
                                       progress=how.progress)
     own, kept, stop = known.fold != 0, known.fold == 0, known.fold == 1
+    if not (own & ~stop).any():
+        raise DataError(f"all rows are of {len(np.unique(known.fold))} stars: one to learn from, one to stop by and one to "
+                        "measure are the least")
     stars, beside = Stars.gather(data, model.encoder), torch.from_numpy(given.beside).float()
     goal = ClassGoal(torch.from_numpy(np.where(column.place >= 0, column.place, 0)), beside,
                      torch.from_numpy(known.log_part).float(), smoothing)

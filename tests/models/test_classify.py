@@ -66,6 +66,12 @@ def test_sets_hold_the_right_class_as_often_as_is_said(method, model, sky):
     assert table.meta["coverage"] == 0.97 and table["id"].tolist() == batch.meta["id"]
 
 
+def test_fine_tuning_takes_three_stars(model, sky):
+    batch, extras, labels = sky(30, 0)
+    with pytest.raises(DataError, match="all rows are of 2 stars"):
+        model.fit(batch, labels, extras=extras, method="lora", stars=["one", "two"] * 15)
+
+
 def test_sets_of_any_probabilities_cover_each_class_exactly():
     random = np.random.default_rng(1)
     classes = ("a", "b", "c", "d")
